@@ -1,0 +1,38 @@
+r"""Times optimizer steps of the VAE, all updates included.
+
+Writes the CSV file `--out` (columns `estimator, architecture, batch_size,
+steps_per_call, jit_compile, median_ms, min_ms, max_ms,
+ratio_to_leave_one_out`), and beside it a `.json` with the device, the
+versions and the machine's matrix-product rate.
+
+Example:
+  python bin/benchmark.py --out=runs/benchmark.csv
+"""
+
+import pathlib
+import sys
+
+from absl import app
+from absl import flags
+
+from tf_relax import experiments
+
+_OUT = flags.DEFINE_string("out", None, "Output CSV file.", required=True)
+experiments.define_flags(experiments.BenchmarkSettings)
+
+
+def main(argv):
+    """Runs the command line."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    settings = experiments.from_flags(experiments.BenchmarkSettings)
+    try:
+        rows = experiments.benchmark(settings, pathlib.Path(_OUT.value))
+    except ValueError as error:
+        sys.exit(f"benchmark: {error}")
+    for row in [dict(zip(rows[0], rows[0], strict=True)), *rows]:
+        print("  ".join(f"{value!s:>17}" for value in row.values()))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,43 @@
+r"""Trains a discrete VAE by an estimator of tf_relax.
+
+Writes to `--out`: `flags.txt`, `config.json`, `metrics.csv`, `summary.json`,
+`curves.png`, `images.png`, `model.keras`, `checkpoints/` and TensorBoard's
+`events/`. Interrupted, with Ctrl-C or otherwise, it is resumed by the same
+command.
+
+Example:
+  python bin/train_vae.py --flagfile=bin/configs/first.txt --out=runs/first
+"""
+
+import pathlib
+import signal
+import sys
+
+from absl import app
+from absl import flags
+from absl import logging
+
+from tf_relax import experiments
+
+_OUT = flags.DEFINE_string("out", None, "Output folder.", required=True)
+experiments.define_flags(experiments.VAESettings)
+
+
+def main(argv):
+    """Runs the command line."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = experiments.from_flags(experiments.VAESettings)
+    out = pathlib.Path(_OUT.value)
+    try:
+        experiments.train_vae(settings, out)
+    except KeyboardInterrupt:
+        logging.warning("Stopped. The same command resumes the run.")
+        sys.exit(130)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"train_vae: {error}")
+
+
+if __name__ == "__main__":
+    app.run(main)

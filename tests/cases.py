@@ -1,0 +1,227 @@
+"""What the tests of estimators run over. A new one is one line here."""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+import tf_relax as tfr
+from tf_relax import control_variates as cv
+from tf_relax import testing
+
+tfrd = tfr.distributions
+
+_WEIGHTS = (-1.5, 2.0)  # Of f's linear part: of the first and last unit.
+
+# --- Distributions ---------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """A distribution with the parameters of one example, and its f."""
+
+    make: Callable[..., Any]
+    discrete: bool
+    event_ndims: int  # Axes of one joint draw: those that f reduces.
+    parameters: dict[str, Any]
+
+    def tensors(self, dtype=tf.float64):
+        """Returns the parameters of one example, by name."""
+        return {n: tf.constant(x, dtype) for n, x in self.parameters.items()}
+
+    def rows(self, num_rows, tensors=None):
+        """Returns the distribution of `num_rows` equal examples."""
+        tensors = self.tensors() if tensors is None else tensors
+        return self.make(
+            **{
+                name: tf.broadcast_to(x, [num_rows, *x.shape])
+                for name, x in tensors.items()
+            }
+        )
+
+    def f(self, b):
+        """Not additive over units: a trick per unit cannot pass by luck."""
+        x = self.flat(b)
+        weights = np.linspace(*_WEIGHTS, x.shape[-1])
+        linear = tf.tensordot(x, tf.constant(weights, x.dtype), 1)
+        value = (linear - 0.499) ** 2 + x[..., 0] * x[..., 1]
+        if self.discrete:  # The oracle of the others needs a quadratic f.
+            value += 2.0 * x[..., 1] * x[..., -1] * (1.0 - x[..., -2])
+        return value
+
+    def flat(self, b):
+        leading = tf.shape(b)[: b.shape.rank - self.event_ndims]
+        size = int(np.prod(b.shape[b.shape.rank - self.event_ndims :]))
+        return tf.reshape(b, tf.concat([leading, [size]], 0))
+
+    def exact(self):
+        """Returns the exact gradient of E[f(b)] by parameter."""
+        if self.discrete:
+            return testing.exact_gradient(self.make(**self.tensors()), self.f)
+        return _exact_normal(**self.parameters)
+
+
+def _exact_normal(loc, **scale):
+    """E[(w'b - t)^2 + b_0 b_1] is known for independent normal b."""
+    [(scale_name, scale)] = scale.items()
+    loc, scale = tf.constant(loc, tf.float64), tf.constant(scale, tf.float64)
+    weights = tf.constant(np.linspace(*_WEIGHTS, int(tf.size(loc))))
+    with tf.GradientTape() as tape:
+        tape.watch([loc, scale])
+        m, s = tf.reshape(loc, [-1]), tf.reshape(scale, [-1])
+        linear = tf.reduce_sum(weights * m)
+        variance = tf.reduce_sum(weights**2 * s**2)
+        mean = (linear - 0.499) ** 2 + variance + m[0] * m[1]
+    gradients = tape.gradient(mean, [loc, scale])
+    return {"loc": gradients[0].numpy(), scale_name: gradients[1].numpy()}
+
+
+def _independent(make):
+    return lambda **parameters: tfrd.Independent(make(**parameters), 1)
+
+
+_LOGITS = {"logits": [-3.0, -0.7, 0.4, 3.0]}
+_LOGITS_8 = {"logits": [-3.0, 0.0, 0.5, 3.0, -0.2, -1.0, 1.0, 0.1]}
+_PROBS = {"probs": [0.05, 0.33, 0.6, 0.9]}
+_CLASS_LOGITS = {"logits": [[1.5, -1.0, 0.3, -1.5], [0.0, 1.0, -2.0, 0.5]]}
+_CLASS_PROBS = {"probs": [[0.4, 0.15, 0.3, 0.15], [0.15, 0.4, 0.2, 0.25]]}
+_NORMAL = {"loc": [0.5, -1.0, 0.2], "scale": [0.7, 0.4, 1.2]}
+_NORMAL_DIAG = {"loc": [0.5, -1.0, 0.2], "scale_diag": [0.7, 0.4, 1.2]}
+_NORMAL_DIAG_2 = {
+    "loc": [[0.5, -1.0], [0.2, 0.1]],
+    "scale_diag": [[0.7, 0.4], [1.2, 0.5]],
+}
+
+BASE_FAMILIES = {
+    "bernoulli": Family(tfrd.Bernoulli, True, 1, _LOGITS),
+    "categorical": Family(tfrd.OneHotCategorical, True, 2, _CLASS_LOGITS),
+    "normal": Family(tfrd.Normal, False, 1, _NORMAL),
+    "mvn_diag": Family(tfrd.MultivariateNormalDiag, False, 1, _NORMAL_DIAG),
+}
+OTHER_FAMILIES = {
+    "bernoulli_8": Family(tfrd.Bernoulli, True, 1, _LOGITS_8),
+    "bernoulli_probs": Family(tfrd.Bernoulli, True, 1, _PROBS),
+    "categorical_probs": Family(tfrd.OneHotCategorical, True, 2, _CLASS_PROBS),
+    "independent_bernoulli": Family(
+        _independent(tfrd.Bernoulli), True, 1, _LOGITS
+    ),
+    "independent_categorical": Family(
+        _independent(tfrd.OneHotCategorical), True, 2, _CLASS_LOGITS
+    ),
+    "independent_normal": Family(_independent(tfrd.Normal), False, 1, _NORMAL),
+    "independent_mvn_diag": Family(
+        _independent(tfrd.MultivariateNormalDiag), False, 2, _NORMAL_DIAG_2
+    ),
+}
+FAMILIES = BASE_FAMILIES | OTHER_FAMILIES
+
+# --- Control variates ------------------------------------------------------
+
+
+def _unhelpful(family):
+    def control_variate(z):
+        z = family.flat(z)
+        wiggly = tf.reduce_sum(tf.sin(2.0 * z), -1)
+        return 0.6 * wiggly + 0.2 * z[..., 0] * z[..., 1]
+
+    return control_variate
+
+
+def _good(family):
+    if family.discrete:
+        return cv.RelaxedFunction(0.5)
+    return lambda b: 0.9 * family.f(b) + 0.1 * family.flat(b)[..., 0]
+
+
+CONTROL_VARIATES = {
+    "zero": lambda family: lambda z: 0.0 * family.flat(z)[..., 0],
+    "good": _good,
+    "unhelpful": _unhelpful,
+    "network": lambda family: cv.Network(
+        (6,), "tanh", event_ndims=family.event_ndims, seed=1
+    ),
+    # For those that take none, and for REBAR, whose it is the temperature.
+    "none": lambda family: None,
+    "cold": lambda family: 0.3,
+    "warm": lambda family: 1.5,
+}
+_C = ("zero", "good", "unhelpful", "network")
+
+# --- Estimators ------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """An estimator with what it is valid for."""
+
+    make: Callable[[Any], Any]  # Of a control variate.
+    control_variates: tuple[str, ...] = ("none",)  # The last: for few tests.
+    discrete: bool = True
+    continuous: bool = True
+    num_samples: int = 1
+
+    def valid(self, family):
+        return self.discrete if family.discrete else self.continuous
+
+
+def _with_moving_average(_):
+    baseline = tfr.estimators.MovingAverage(0.9)
+    baseline.update(tf.constant(1.7))
+    return tfr.Reinforce(baseline)
+
+
+def _relax_independent(c):
+    return tfr.RELAX(c, coupled=False)
+
+
+METHODS = {
+    "reinforce": Method(lambda _: tfr.Reinforce()),
+    "reinforce_moving_average": Method(_with_moving_average),
+    "reinforce_k3": Method(lambda _: tfr.Reinforce(), num_samples=3),
+    "leave_one_out_k2": Method(lambda _: tfr.LeaveOneOut(), num_samples=2),
+    "leave_one_out_k3": Method(lambda _: tfr.LeaveOneOut(), num_samples=3),
+    "lax": Method(tfr.LAX, _C, discrete=False),
+    "lax_k3": Method(tfr.LAX, _C, discrete=False, num_samples=3),
+    "dlax": Method(tfr.DLAX, _C, continuous=False),
+    "dlax_k3": Method(tfr.DLAX, _C, continuous=False, num_samples=3),
+    "relax": Method(tfr.RELAX, _C, continuous=False),
+    "relax_independent": Method(_relax_independent, _C, continuous=False),
+    "relax_k3": Method(tfr.RELAX, _C, continuous=False, num_samples=3),
+    "rebar": Method(tfr.REBAR, ("cold", "warm"), continuous=False),
+    "rebar_independent": Method(
+        lambda temperature: tfr.REBAR(temperature, coupled=False),
+        ("cold", "warm"),
+        continuous=False,
+    ),
+}
+
+# --- Running them ----------------------------------------------------------
+
+MODES = {
+    "eager": lambda function: function,
+    "graph": tf.function,
+    "xla": lambda function: tf.function(function, jit_compile=True),
+}
+
+
+def estimator_of(method, family, control_variate):
+    """Returns a fresh estimator by names of `METHODS` and so on."""
+    c = CONTROL_VARIATES[control_variate](FAMILIES[family])
+    return METHODS[method].make(c)
+
+
+def pairs(families=FAMILIES):
+    """Yields the names (method, family) that are valid together."""
+    for name, method in METHODS.items():
+        for family in families:
+            if method.valid(FAMILIES[family]):
+                yield name, family
+
+
+def seed_of(*names, vary_seed=0):
+    """Returns a stateless seed that is the same in every process."""
+    text = "-".join(map(str, names))
+    return tf.constant([vary_seed, zlib.crc32(text.encode()) % 2**31])

@@ -1,0 +1,80 @@
+"""Options of the suite: seeds, and a table of the tests of unbiasedness."""
+
+import csv
+import pathlib
+import random
+
+import pytest
+
+# What test_unbiased records, and the CSV's columns from it.
+_GROUP = ("estimator", "distribution")
+_COLUMNS = (*_GROUP, "tests", "draws", "largest_abs_z", "critical_abs_z")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--unbiased-table",
+        metavar="PATH",
+        help="write a CSV of what tests/test_unbiased.py found",
+    )
+    parser.addoption(
+        "--vary-seed",
+        nargs="?",
+        type=int,
+        const=-1,
+        default=0,
+        metavar="SEED",
+        help="draw other numbers in the Monte-Carlo tests; at random without "
+        "a SEED. To hunt flakes",
+    )
+
+
+def pytest_configure(config):
+    if config.option.vary_seed == -1:  # Not so in xdist's workers any more.
+        config.option.vary_seed = random.SystemRandom().randrange(1, 2**31)
+    path = config.option.unbiased_table
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(UnbiasedTable(pathlib.Path(path)))
+
+
+def pytest_report_header(config):
+    return f"--vary-seed={config.option.vary_seed}"
+
+
+@pytest.fixture(scope="session")
+def vary_seed(pytestconfig):
+    """An integer that Monte-Carlo tests take into their seeds. 0 by default."""
+    return pytestconfig.option.vary_seed
+
+
+class UnbiasedTable:
+    """Gathers properties of passed tests; xdist sends them here as well."""
+
+    def __init__(self, path):
+        self.path = path
+        self.rows = {}
+
+    def pytest_runtest_logreport(self, report):
+        found = dict(report.user_properties)
+        if report.when != "call" or "largest_abs_z" not in found:
+            return
+        key = tuple(found[name] for name in _GROUP)
+        row = self.rows.setdefault(
+            key, {"tests": 0, "draws": 0, "largest_abs_z": 0.0}
+        )
+        row["tests"] += 1
+        row["draws"] += found["draws"]
+        row["largest_abs_z"] = max(row["largest_abs_z"], found["largest_abs_z"])
+        row["critical_abs_z"] = found["critical_abs_z"]
+
+    def pytest_sessionfinish(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            for key, row in sorted(self.rows.items()):
+                shown = {
+                    name: f"{x:.2f}" if isinstance(x, float) else x
+                    for name, x in row.items()
+                }
+                writer.writerow(dict(zip(_GROUP, key, strict=True)) | shown)

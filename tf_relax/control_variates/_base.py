@@ -1,0 +1,66 @@
+"""The protocol between estimators and control variates."""
+
+from collections.abc import Callable
+import functools
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_relax.relaxations import Draw
+from tf_relax.relaxations import RelaxedDraw
+
+
+class ControlVariate(keras.layers.Layer):
+    """A Keras layer `c(z)` that may use f, its relaxation and a context.
+
+    A subclass writes `call(z, f, squash, context)`:
+
+      * `z`: the relaxed draw, shape of `b`, in nats;
+      * `f`: the function whose expectation is taken;
+      * `squash`: the distribution's, sigmoid or softmax;
+      * `context`: what the caller handed over, such as the images, or None;
+
+    and returns the shape of `f(b)`. Layers add: `RelaxedFunction() +
+    Network()`. They compute in the dtype of `z`, whatever the global policy.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Takes the arguments of `keras.layers.Layer`."""
+        kwargs.setdefault("dtype", keras.config.floatx())
+        super().__init__(autocast=False, **kwargs)
+
+    def __add__(self, other: "ControlVariate") -> "ControlVariate":
+        """Returns the control variate `self(z) + other(z)`."""
+        from tf_relax.control_variates import _combine
+
+        return _combine.Sum([self, other])
+
+
+def bind(
+    control_variate: Any,
+    distribution: Any,
+    draw: Draw,
+    f: Callable[[tf.Tensor], Any],
+    context: Any,
+) -> Any:
+    """Returns the control variate as a function of z alone, built.
+
+    A plain callable (or any Keras layer that is not a `ControlVariate`) is
+    called with z only.
+    """
+    z = draw.relaxed if isinstance(draw, RelaxedDraw) else draw.sample
+    if isinstance(control_variate, ControlVariate):
+        if not control_variate.built:
+            shape = None if context is None else tuple(context.shape)
+            control_variate.build(tuple(z.shape), shape)
+        return functools.partial(
+            control_variate,
+            f=f,
+            squash=distribution.squash,
+            context=context,
+        )
+    if isinstance(control_variate, keras.layers.Layer):
+        if not control_variate.built:  # Variables must exist to be watched.
+            control_variate.build(tuple(z.shape))
+    return control_variate

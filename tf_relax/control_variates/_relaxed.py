@@ -1,0 +1,84 @@
+"""The relaxed f as a control variate, as in REBAR."""
+
+from collections.abc import Callable
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_relax.control_variates._base import ControlVariate
+
+
+@keras.saving.register_keras_serializable(package="tf_relax")
+class RelaxedFunction(ControlVariate):
+    """`f(squash(z / lambda))` with a learned temperature `lambda`.
+
+    `squash` is the sigmoid or the softmax, by the distribution. `f` must be
+    TensorFlow and differentiable between the hard samples.
+
+    Args:
+      temperature: `lambda` at the start, > 0. Its logarithm is the variable.
+
+    Raises:
+      ValueError: if `temperature` is not positive.
+
+    References:
+      [1]: Tucker et al. REBAR. NeurIPS 2017. https://arxiv.org/abs/1703.07370
+
+    Examples:
+      >>> c = RelaxedFunction(temperature=0.5)
+      >>> z = tf.constant([[0.0, 0.0]])
+      >>> f = lambda b: tf.reduce_sum(b, -1)
+      >>> float(c(z, f=f, squash=tf.sigmoid)[0])
+      1.0
+    """
+
+    def __init__(self, temperature: float = 0.5, **kwargs: Any) -> None:
+        """See the class."""
+        super().__init__(**kwargs)
+        if not temperature > 0:
+            raise ValueError(
+                "`temperature` must be positive. Received: "
+                f"temperature={temperature}."
+            )
+        self.temperature = temperature
+        self.log_temperature = self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(math.log(temperature)),
+            name="log_temperature",
+        )
+        self.built = True
+
+    def call(
+        self,
+        z: tf.Tensor,
+        f: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        squash: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        context: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """See `ControlVariate`."""
+        del context
+        if f is None or squash is None:
+            raise ValueError(
+                "`RelaxedFunction` needs f and a discrete distribution with a "
+                f"relaxation. Received: f={f}, squash={squash}."
+            )
+        inverse = tf.exp(-tf.cast(self.log_temperature, z.dtype))
+        relaxed = squash(z * inverse)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(relaxed)
+            value = tf.convert_to_tensor(f(relaxed))
+        # With a broken derivative the estimate would be biased in silence.
+        # In graph mode this second derivative is pruned.
+        if tape.gradient(value, relaxed) is None:
+            raise ValueError(
+                "`RelaxedFunction` (REBAR) needs an f that TensorFlow can "
+                "differentiate. Received: f whose value has no gradient. Use "
+                "RELAX with a control_variates.Network for a black box."
+            )
+        return tf.cast(value, z.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """See `keras.layers.Layer.get_config`."""
+        return {**super().get_config(), "temperature": self.temperature}

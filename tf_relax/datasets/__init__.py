@@ -1,0 +1,19 @@
+"""Binary image data sets, read from files; nothing is ever downloaded."""
+
+from tf_relax.datasets._batches import Batches
+from tf_relax.datasets._image_dataset import binarize
+from tf_relax.datasets._image_dataset import ImageDataset
+from tf_relax.datasets._mnist import load_mnist
+from tf_relax.datasets._mnist import make_static_mnist
+from tf_relax.datasets._registry import load
+from tf_relax.datasets._registry import LOADERS
+
+__all__ = [
+    "LOADERS",
+    "Batches",
+    "ImageDataset",
+    "binarize",
+    "load",
+    "load_mnist",
+    "make_static_mnist",
+]

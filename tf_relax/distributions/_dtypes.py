@@ -1,0 +1,66 @@
+"""Floating samples, float32 at least, and pairs of uniforms."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_relax import relaxations
+
+
+def at_least_float32(x: Any) -> tf.Tensor:
+    """Returns `x` as float32, or as float64 if it is that."""
+    x = tf.convert_to_tensor(x)
+    return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
+
+
+def of_samples(dtype: Any, *parameters: Any) -> tf.DType:
+    """Returns the dtype of samples: `dtype`, or what the parameters ask for.
+
+    Raises:
+      ValueError: if `dtype` is not floating.
+    """
+    if dtype is None:
+        wide = any(_is_float64(p) for p in parameters if p is not None)
+        return tf.float64 if wide else tf.float32
+    dtype = tf.as_dtype(dtype)
+    if not dtype.is_floating:
+        raise ValueError(
+            "`dtype` must be floating: samples are fed to networks and "
+            f"control variates. Received: dtype={dtype.name}."
+        )
+    return dtype
+
+
+def own_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Returns constructor arguments without what `locals()` adds to them."""
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name != "self" and not name.startswith("__")
+    }
+
+
+def uniform_pair(
+    seed: tf.Tensor, num_samples: int, like: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the uniforms of z and of z | b, in the shape of `like`."""
+    shape = sample_shape(num_samples, like)
+    u_seed, v_seed = relaxations.split_seed(seed, 2)
+    return (
+        relaxations.open_uniform(u_seed, shape, like.dtype),
+        relaxations.open_uniform(v_seed, shape, like.dtype),
+    )
+
+
+def sample_shape(num_samples: int, like: tf.Tensor) -> tf.Tensor:
+    """Returns the shape of draws: a leading axis only for several."""
+    shape = tf.shape(like)
+    return shape if num_samples == 1 else tf.concat([[num_samples], shape], 0)
+
+
+def _is_float64(parameter: Any) -> bool:
+    dtype = getattr(parameter, "dtype", None)
+    if dtype is None:
+        return False
+    return tf.as_dtype(dtype) == tf.float64 or dtype == np.float64

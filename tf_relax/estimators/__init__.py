@@ -1,0 +1,38 @@
+"""Gradient estimators: (draw, f's value, control variate) -> gradient.
+
+One module an estimator. An estimator knows no model and no optimizer.
+"""
+
+from tf_relax.estimators._dlax import DLAX
+from tf_relax.estimators._estimator import Estimate
+from tf_relax.estimators._estimator import Estimator
+from tf_relax.estimators._estimator import GradientEstimate
+from tf_relax.estimators._expectation import expectation
+from tf_relax.estimators._lax import LAX
+from tf_relax.estimators._leave_one_out import LeaveOneOut
+from tf_relax.estimators._rebar import REBAR
+from tf_relax.estimators._registry import get
+from tf_relax.estimators._registry import names
+from tf_relax.estimators._reinforce import MovingAverage
+from tf_relax.estimators._reinforce import Reinforce
+from tf_relax.estimators._relax import RELAX
+from tf_relax.estimators._weights import weight_gradients
+from tf_relax.estimators._weights import WeightGradients
+
+__all__ = [
+    "DLAX",
+    "Estimate",
+    "Estimator",
+    "GradientEstimate",
+    "LAX",
+    "LeaveOneOut",
+    "MovingAverage",
+    "REBAR",
+    "RELAX",
+    "Reinforce",
+    "WeightGradients",
+    "expectation",
+    "get",
+    "names",
+    "weight_gradients",
+]

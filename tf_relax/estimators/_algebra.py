@@ -1,0 +1,88 @@
+"""Sums, products and reductions of gradients kept by parameter name."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_relax.estimators._evaluate import expand_like
+from tf_relax.relaxations import Gradients
+
+
+def scale(gradients: Gradients, factor: tf.Tensor) -> Gradients:
+    """Multiplies gradients by one number an example."""
+    return {
+        name: tf.ensure_shape(
+            expand_like(factor, gradient) * gradient, gradient.shape
+        )
+        for name, gradient in gradients.items()
+    }
+
+
+def add(first: Gradients, second: Gradients) -> Gradients:
+    """Adds gradients by name."""
+    return {name: first[name] + second[name] for name in first}
+
+
+def subtract(first: Gradients, second: Gradients) -> Gradients:
+    """Subtracts gradients by name."""
+    return {name: first[name] - second[name] for name in first}
+
+
+def mean_over_samples(gradients: Gradients) -> Gradients:
+    """Averages the products over the leading axis of samples."""
+    return {
+        name: tf.reduce_mean(gradient, axis=0)
+        for name, gradient in gradients.items()
+    }
+
+
+def sum_within_examples(
+    gradients: Gradients, parameters: dict[str, Any], value: tf.Tensor
+) -> Gradients:
+    """Sums over the units of an example that share a parameter.
+
+    Args:
+      gradients: `[B..., E...]` each.
+      parameters: of the shapes that the user gave, broadcastable to these.
+      value: `f(b)`, `[B...]`; its rank says where an example begins.
+    """
+    first = value.shape.rank or 0
+    return {
+        name: _sum_broadcast(gradient, parameters[name], first)
+        for name, gradient in gradients.items()
+    }
+
+
+def reduce_to(gradients: Gradients, parameters: dict[str, Any]) -> Gradients:
+    """Sums the examples' gradients to the shapes of the parameters."""
+    return {
+        name: tf.reshape(
+            _sum_broadcast(gradient, parameters[name], 0),
+            tf.shape(parameters[name]),
+        )
+        for name, gradient in gradients.items()
+    }
+
+
+def squared_norm(gradients: Gradients, value: tf.Tensor) -> tf.Tensor:
+    """Returns `||g_b||^2` of each example, in the shape of `value`."""
+    return sum(
+        tf.reduce_sum(
+            tf.square(gradient), tf.range(tf.rank(value), tf.rank(gradient))
+        )
+        for gradient in gradients.values()
+    )
+
+
+def _sum_broadcast(
+    gradient: tf.Tensor, parameter: tf.Tensor, first_axis: int
+) -> tf.Tensor:
+    """Sums over axes from `first_axis` on where the parameter has size 1."""
+    rank = gradient.shape.rank
+    sizes = [1] * (rank - parameter.shape.rank) + parameter.shape.as_list()
+    axes = [
+        axis
+        for axis in range(first_axis, rank)
+        if sizes[axis] == 1 and gradient.shape[axis] != 1
+    ]
+    return tf.reduce_sum(gradient, axes, keepdims=True) if axes else gradient

@@ -1,0 +1,235 @@
+"""The frame of every estimator: sample, evaluate, combine, return."""
+
+import abc
+from collections.abc import Sequence
+import dataclasses
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import keras
+import tensorflow as tf
+
+from tf_relax.control_variates import bind
+from tf_relax.estimators import _algebra
+from tf_relax.estimators._evaluate import evaluate
+from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.relaxations import Draw
+from tf_relax.relaxations import Gradients
+from tf_relax.relaxations import PathwiseDraw
+from tf_relax.relaxations import RelaxedDraw
+
+
+class GradientEstimate(NamedTuple):
+    """An estimate of `dE[f(b)]` by `estimate` or a distribution's method."""
+
+    value: tf.Tensor  # f(b), mean over the samples. Shape of one f(b).
+    sample: tf.Tensor  # b, with a leading axis if num_samples > 1.
+    gradients: Gradients  # By the names of the user's parameters.
+    variance_gradients: list[tf.Tensor]  # By c.trainable_variables.
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """Gradients of single examples, and the variance objective of each.
+
+    Attributes:
+      gradients: `[B..., E...]` each, by the user's parameters; axes of `E`
+        along which a parameter is broadcast are summed.
+      squared_norm: `||g_b||^2` of each example, `[B...]`.
+      tape: persistent; knows `squared_norm` as a function of the variables.
+    """
+
+    gradients: Gradients
+    squared_norm: tf.Tensor
+    tape: tf.GradientTape
+
+
+_DrawT = TypeVar("_DrawT", bound=Draw)
+
+# What to use in place of an estimator that needs another kind of draw.
+_INSTEAD = {
+    PathwiseDraw: ("a continuous, reparameterised distribution", "relax"),
+    RelaxedDraw: ("a discrete distribution with a relaxation", "lax"),
+}
+
+
+class Estimator(abc.ABC, Generic[_DrawT]):
+    """Base class. A subclass writes `gradient`, and is an estimator.
+
+    Attributes:
+      control_variate: any callable `c(z)`, a layer of
+        `tf_relax.control_variates`, or None.
+      min_samples: how many samples it needs at least; also the default.
+      needs: the kind of draw that it is valid for.
+    """
+
+    needs: type[Draw] = Draw
+    control_variate: Any = None
+    min_samples: int = 1
+
+    @abc.abstractmethod
+    def gradient(
+        self, draw: _DrawT, value: tf.Tensor, control_variate: ScalarFn
+    ) -> Gradients:
+        """Returns the estimate for each sample, by canonical parameters.
+
+        Args:
+          draw: of the distribution, with shapes `[K, B..., E...]`; the axis
+            of samples is there only for `num_samples > 1`.
+          value: `f(b)`, `[K, B...]`, a constant.
+          control_variate: `c(z)`, maps the shape of `b` to that of `value`.
+        """
+
+    def observe(self, value: tf.Tensor) -> None:
+        """Takes notice of f(b) after it was used; for moving averages."""
+        del value  # Nothing to remember here.
+
+    @property
+    def layers(self) -> list[Any]:
+        """Returns the Keras layers that hold state, for a model to track."""
+        layer = isinstance(self.control_variate, keras.layers.Layer)
+        return [self.control_variate] if layer else []
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """Returns the variables that the variance objective trains."""
+        return list(getattr(self.control_variate, "trainable_variables", []))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Estimator[Any]":
+        """Returns the estimator that `get_config` describes."""
+        return cls(**keras.saving.deserialize_keras_object(config))
+
+    def estimate(
+        self,
+        f: ScalarFn,
+        distribution: Any,
+        *,
+        seed: tf.Tensor,
+        num_samples: int | None = None,
+        context: Any = None,
+    ) -> GradientEstimate:
+        """Estimates the gradient of `E[f(b)]` at the parameters.
+
+        Where `f` itself depends on the parameters, that partial derivative at
+        the hard sample is added to the gradients; it is no part of the norm
+        that `variance_gradients` is the derivative of.
+
+        Args:
+          f: `[..., E...] -> [...]`, TensorFlow or not.
+          distribution: one of `tf_relax.distributions`.
+          seed: stateless seed, two integers.
+          num_samples: K. For K > 1, `f` sees a leading axis of size K.
+          context: handed to the control variate, for example the images.
+
+        Returns:
+          A `GradientEstimate`. `variance_gradients` are the derivatives of
+          the sum over the examples of `||g_b||^2`.
+
+        Raises:
+          TypeError: if the estimator is not valid for the distribution.
+          ValueError: if a shape, dtype, seed or number of samples is wrong.
+        """
+        draw = self.draw(distribution, seed=seed, num_samples=num_samples)
+        parameters = distribution.given_parameters()
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(parameters)
+            value = evaluate(
+                f, tf.cast(draw.sample, distribution.dtype), draw.event_ndims
+            )
+            mean = tf.reduce_mean(value, 0) if draw.num_samples > 1 else value
+        direct = tape.gradient(mean, parameters)
+        control_variate = self.bind(distribution, draw, f, context)
+        result = self.examples(distribution, draw, value, control_variate)
+        variance_gradients = result.tape.gradient(
+            result.squared_norm,
+            raw(self.trainable_variables),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        self.observe(value)
+        gradients = _algebra.reduce_to(result.gradients, parameters)
+        gradients = {
+            name: gradient if direct[name] is None else gradient + direct[name]
+            for name, gradient in gradients.items()
+        }
+        return GradientEstimate(
+            mean, draw.sample, gradients, variance_gradients
+        )
+
+    def draw(
+        self, distribution: Any, *, seed: tf.Tensor, num_samples: int | None
+    ) -> Any:
+        """Returns the draw that the estimator uses.
+
+        Raises:
+          TypeError: if the estimator is not valid for the distribution.
+          ValueError: if there are fewer samples than the estimator needs.
+        """
+        num_samples = self.min_samples if num_samples is None else num_samples
+        if num_samples < self.min_samples:
+            raise ValueError(
+                f"`{type(self).__name__}` needs num_samples >= "
+                f"{self.min_samples}. Received: num_samples={num_samples}."
+            )
+        draw = distribution.draw(seed, num_samples)
+        if not isinstance(draw, self.needs):
+            needs, instead = _INSTEAD[self.needs]
+            raise TypeError(
+                f"{type(self).__name__} needs {needs}. Received: "
+                f"{type(distribution).__name__}. Use `{instead}_gradient` "
+                f"({instead.upper()}) or `reinforce_gradient` (Reinforce)."
+            )
+        return draw
+
+    def bind(
+        self, distribution: Any, draw: Draw, f: ScalarFn, context: Any = None
+    ) -> ScalarFn:
+        """Returns the control variate as a function of z alone, built."""
+        return bind(self.control_variate, distribution, draw, f, context)
+
+    def examples(
+        self,
+        distribution: Any,
+        draw: Draw,
+        value: tf.Tensor,
+        control_variate: ScalarFn,
+        variables: Sequence[Any] | None = None,
+    ) -> Estimate:
+        """Returns each example's gradient and its squared norm.
+
+        This is the core under the methods, `expectation`, the models and the
+        policy gradients: it takes the draw and the value of `f`, not `f`.
+
+        Args:
+          distribution: where `draw` came from.
+          draw: what `draw` returned.
+          value: `f(b)`, without the axes of one joint outcome.
+          control_variate: `c(z)`, see `bind`.
+          variables: what the variance objective is differentiated by, when
+            that is not `trainable_variables` (for stateless calls).
+        """
+        variables = self.trainable_variables if variables is None else variables
+        value = tf.stop_gradient(value)
+        with tf.GradientTape(
+            persistent=True, watch_accessed_variables=False
+        ) as tape:
+            tape.watch(raw(variables))
+            canonical = self.gradient(draw, value, control_variate)
+            if draw.num_samples > 1:
+                canonical = _algebra.mean_over_samples(canonical)
+                value = value[0]
+            gradients = _algebra.sum_within_examples(
+                distribution.pull_back(canonical),
+                distribution.given_parameters(),
+                value,
+            )
+            squared_norm = _algebra.squared_norm(gradients, value)
+        return Estimate(gradients, squared_norm, tape)
+
+
+def raw(variables: Sequence[Any]) -> list[Any]:
+    """Returns what a tape can watch: the values of Keras variables."""
+    return [v.value if isinstance(v, keras.Variable) else v for v in variables]

@@ -1,0 +1,117 @@
+"""Evaluation of `f` and of control variates, and the checks of their shapes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from absl import logging
+import tensorflow as tf
+
+ScalarFn = Callable[[tf.Tensor], Any]
+
+# What NumPy, `float(b)`, `b.numpy()` and `if b > 0` raise in graph mode.
+_NOT_TRACEABLE = (NotImplementedError, AttributeError, TypeError)
+
+
+def evaluate(f: ScalarFn, sample: tf.Tensor, event_ndims: int) -> tf.Tensor:
+    """Returns `f(b)` as a floating tensor of a leading part of b's shape.
+
+    In graph mode an `f` that TensorFlow cannot trace (NumPy, a simulator) is
+    called from Python each time the graph runs. Tapes do not see into it, and
+    XLA cannot compile it.
+
+    Args:
+      f: the function, `[..., E...] -> [...]`.
+      sample: `b`, `[S..., B..., E...]`.
+      event_ndims: how many trailing axes of `b` must be reduced at least.
+
+    Raises:
+      ValueError: if the value is not floating, or has another shape.
+    """
+    if tf.executing_eagerly():
+        value = f(sample)
+    else:
+        try:
+            value = f(sample)
+        except _NOT_TRACEABLE as error:
+            value = _call_python(f, sample, event_ndims, error)
+    value = tf.convert_to_tensor(value)
+    _check_value(value, sample, event_ndims)
+    return tf.cast(value, sample.dtype)
+
+
+def value_and_derivative(
+    control_variate: ScalarFn, point: tf.Tensor, value: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns `c(z)`, with the shape of `value`, and `dc / dz`.
+
+    Both stay connected to the variables that an outer tape watches.
+
+    Raises:
+      ValueError: if `c(z)` does not have the shape of `value`, which is f(b).
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(point)
+        c = tf.convert_to_tensor(control_variate(point))
+        if not c.dtype.is_floating:
+            raise ValueError(
+                "`control_variate` must return floating values. Received: "
+                f"dtype={c.dtype.name}."
+            )
+        if not c.shape.is_compatible_with(value.shape):
+            raise ValueError(
+                "`control_variate` must return the shape of f(b). Received: "
+                f"c(z).shape={c.shape}, f(b).shape={value.shape}, "
+                f"z.shape={point.shape}. Reduce over the axes that f reduces."
+            )
+        c = tf.cast(c, point.dtype)
+    derivative = tape.gradient(
+        c, point, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    return c, derivative
+
+
+def expand_like(value: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Appends axes of size 1 to `value` until it has the rank of `like`."""
+    if value.shape.rank is None:  # A Python f in graph mode.
+        ones = tf.ones([tf.rank(like) - tf.rank(value)], tf.int32)
+        return tf.reshape(value, tf.concat([tf.shape(value), ones], 0))
+    missing = like.shape.rank - value.shape.rank
+    return value[(...,) + (tf.newaxis,) * missing]
+
+
+def _call_python(
+    f: ScalarFn, sample: tf.Tensor, event_ndims: int, error: Exception
+) -> tf.Tensor:
+    logging.warning(
+        "f cannot be traced by TensorFlow (%s: %s); it is called from Python "
+        "at every step. No tape sees into it, and XLA cannot compile it.",
+        type(error).__name__,
+        str(error).strip().split("\n")[0],
+    )
+
+    def call(b: tf.Tensor) -> tf.Tensor:
+        value = tf.convert_to_tensor(f(b))
+        _check_value(value, b, event_ndims)
+        return tf.cast(value, b.dtype)
+
+    return tf.stop_gradient(tf.py_function(call, [sample], sample.dtype))
+
+
+def _check_value(value: tf.Tensor, sample: tf.Tensor, event_ndims: int) -> None:
+    if not value.dtype.is_floating:
+        raise ValueError(
+            "`f` must return floating values. Received: "
+            f"dtype={value.dtype.name}. Cast f(b) to {sample.dtype.name}."
+        )
+    if value.shape.rank is None:
+        return
+    longest = sample.shape.rank - event_ndims
+    leading = sample.shape[: value.shape.rank]
+    if value.shape.rank > longest or not value.shape.is_compatible_with(
+        leading
+    ):
+        raise ValueError(
+            "`f` must map b to a leading part of b's shape, here "
+            f"{sample.shape[:longest]} or fewer axes of it. Received: "
+            f"f(b).shape={value.shape}, b.shape={sample.shape}."
+        )

@@ -1,0 +1,25 @@
+"""The paper's experiments as functions: settings in, files out."""
+
+from tf_relax.experiments._benchmark import benchmark
+from tf_relax.experiments._benchmark import BenchmarkSettings
+from tf_relax.experiments._settings import define_flags
+from tf_relax.experiments._settings import from_flags
+from tf_relax.experiments._settings import write_flags
+from tf_relax.experiments._toy import run_toy
+from tf_relax.experiments._toy import ToySettings
+from tf_relax.experiments._toy import train_toy
+from tf_relax.experiments._vae import train_vae
+from tf_relax.experiments._vae import VAESettings
+
+__all__ = [
+    "BenchmarkSettings",
+    "ToySettings",
+    "VAESettings",
+    "benchmark",
+    "define_flags",
+    "from_flags",
+    "run_toy",
+    "train_toy",
+    "train_vae",
+    "write_flags",
+]

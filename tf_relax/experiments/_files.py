@@ -1,0 +1,113 @@
+"""Files that are whole or not there, and what a run was made with."""
+
+from collections.abc import Callable, Iterable, Mapping
+import csv
+import importlib.metadata
+import io
+import json
+import os
+import pathlib
+import platform
+import subprocess
+from typing import Any
+
+import tensorflow as tf
+
+_PACKAGES = (
+    "tf_relax",
+    "tensorflow",
+    "keras",
+    "tensorflow-probability",
+    "tf-keras",
+    "numpy",
+)
+
+
+def replace(path: pathlib.Path, write: Callable[[pathlib.Path], Any]) -> None:
+    """Writes a file under another name and moves it into place.
+
+    Args:
+      path: of the file; its folder is made.
+      write: is given a path with the same suffix, and writes it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}.draft{path.suffix}")
+    write(draft)
+    with open(draft, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+    """Writes `content` as indented JSON, atomically."""
+    text = json.dumps(content, indent=2) + "\n"
+    replace(path, lambda draft: draft.write_text(text))
+
+
+def write_csv(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows with the columns of the first, atomically."""
+    rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+    replace(path, lambda draft: draft.write_text(text.getvalue()))
+
+
+def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
+    """Returns the rows of a CSV file, none if there is no file."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def provenance(seed: int, jit_compile: bool) -> dict[str, Any]:
+    """Returns versions, device, XLA, seed and commit, for `config.json`."""
+    return {
+        "versions": {name: _version(name) for name in _PACKAGES}
+        | {"python": platform.python_version()},
+        "device": device_name(),
+        "xla": jit_compile,
+        "seed": seed,
+        "commit": _commit(),
+    }
+
+
+def device_name() -> str:
+    """Returns the name of the first GPU, or of the CPU."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return str(details.get("device_name", gpus[0].name))
+    return f"CPU: {_cpu_model()}, {os.cpu_count()} cores"
+
+
+def _cpu_model() -> str:
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [x.split(":")[1].strip() for x in lines if x.startswith("model n")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _commit() -> str:
+    folder = pathlib.Path(__file__).resolve().parent
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: not a git checkout"

@@ -1,0 +1,143 @@
+"""Pictures of runs. matplotlib is imported only here, and only when used."""
+
+from collections.abc import Mapping, Sequence
+import pathlib
+from typing import Any
+
+from absl import logging
+import numpy as np
+
+from tf_relax.experiments import _files
+
+
+def figure(rows: int, columns: int, width: float, height: float) -> Any:
+    """Returns a matplotlib figure and its axes, or None without matplotlib.
+
+    A missing matplotlib is no reason to lose a run: it is one warning.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        logging.warning(
+            "No pictures: matplotlib is missing. Install it with "
+            "`pip install 'tf_relax[plot]'`."
+        )
+        return None
+    canvas = FigureCanvasAgg(Figure((width, height), layout="constrained"))
+    return canvas.figure, canvas.figure.subplots(rows, columns, squeeze=False)
+
+
+def save(path: pathlib.Path, drawing: Any) -> None:
+    """Writes a figure as PNG, atomically."""
+    _files.replace(path, lambda draft: drawing.savefig(draft, dpi=120))
+
+
+def draw_curves(
+    path: pathlib.Path, rows: Sequence[Mapping[str, Any]], title: str
+) -> None:
+    """Draws the ELBO of a run against steps and against seconds.
+
+    Args:
+      path: of the PNG.
+      rows: of `metrics.csv`.
+      title: above the picture.
+    """
+    made = figure(1, 3, 13, 3.8)
+    if made is None or not rows:
+        return
+    drawing, axes = made
+    drawing.suptitle(title)
+    for axis, x in zip(axes[0], ("step", "seconds", "step"), strict=True):
+        axis.set_xlabel("training seconds" if x == "seconds" else "step")
+        axis.grid(alpha=0.3)
+    for axis, x in zip(axes[0], ("step", "seconds"), strict=False):
+        _line(axis, rows, x, "elbo", "training")
+        _line(axis, rows, x, "val_elbo", "validation")
+        axis.set_ylabel("ELBO (nats)")
+        values = _column(rows, "val_elbo")
+        axis.set_ylim(bottom=max(np.nanmin(values), np.nanmax(values) - 60))
+        axis.legend(frameon=False)
+    _line(axes[0][2], rows, "step", "val_gradient_variance", "")
+    axes[0][2].set_yscale("log")
+    axes[0][2].set_ylabel("variance of the logits' gradient")
+    save(path, drawing)
+
+
+def draw_images(
+    path: pathlib.Path, panels: Mapping[str, np.ndarray], side: int
+) -> None:
+    """Draws panels of 8 x 8 images next to each other.
+
+    Args:
+      path: of the PNG.
+      panels: title -> images, `[64, side * side]`, in [0, 1].
+      side: of an image, in pixels.
+    """
+    made = figure(1, len(panels), 4.2 * len(panels), 4.5)
+    if made is None:
+        return
+    drawing, axes = made
+    for axis, (title, images) in zip(axes[0], panels.items(), strict=True):
+        grid = np.pad(
+            np.asarray(images, np.float32).reshape(8, 8, side, side),
+            ((0, 0), (0, 0), (1, 1), (1, 1)),
+            constant_values=0.5,
+        )
+        grid = grid.transpose(0, 2, 1, 3).reshape(8 * (side + 2), -1)
+        axis.imshow(grid, cmap="gray", vmin=0, vmax=1)
+        axis.set_title(title)
+        axis.axis("off")
+    save(path, drawing)
+
+
+def draw_bands(
+    path: pathlib.Path,
+    curves: Mapping[str, Mapping[str, np.ndarray]],
+    panels: Mapping[str, str],
+) -> None:
+    """Draws curves of several seeds as means with bands of one deviation.
+
+    Args:
+      path: of the PNG.
+      curves: label -> {"step": [T], quantity: [num_seeds, T]}.
+      panels: quantity -> label of its axis; one panel each.
+    """
+    made = figure(1, len(panels), 5.5 * len(panels), 3.8)
+    if made is None:
+        return
+    drawing, axes = made
+    for axis, (quantity, name) in zip(axes[0], panels.items(), strict=True):
+        for label, curve in curves.items():
+            if quantity not in curve:
+                continue
+            values, steps = curve[quantity], curve["step"]
+            mean, deviation = values.mean(0), values.std(0)
+            axis.plot(steps, mean, label=label, linewidth=1.2)
+            axis.fill_between(
+                steps, mean - deviation, mean + deviation, alpha=0.2
+            )
+        axis.set_xlabel("step")
+        axis.set_ylabel(name)
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
+    save(path, drawing)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    return np.array([float(row.get(name) or "nan") for row in rows])
+
+
+def _line(
+    axis: Any,
+    rows: Sequence[Mapping[str, Any]],
+    x: str,
+    y: str,
+    label: str,
+) -> None:
+    values = _column(rows, y)
+    known = np.isfinite(values)  # Not every epoch was evaluated.
+    marker = "o" if known.sum() < 3 else None
+    axis.plot(
+        _column(rows, x)[known], values[known], label=label, marker=marker
+    )

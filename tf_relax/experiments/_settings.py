@@ -1,0 +1,65 @@
+"""Settings of experiments: dataclasses whose fields know their bounds.
+
+The binaries make their flags out of them, so that a setting is written down
+once: its name, default, help and bounds.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any, TypeVar
+
+from tf_relax.experiments import _files
+
+_Settings = TypeVar("_Settings")
+
+
+def setting(
+    default: Any,
+    text: str,
+    lower_bound: float | None = None,
+    upper_bound: float | None = None,
+) -> Any:
+    """Returns a dataclass field with help text and inclusive bounds."""
+    metadata = {
+        "help": text,
+        "lower_bound": lower_bound,
+        "upper_bound": upper_bound,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def define_flags(settings: type[Any]) -> None:
+    """Defines an absl flag for each field of a settings class."""
+    from absl import flags  # A library must not define flags by itself.
+
+    for field in dataclasses.fields(settings):
+        text = field.metadata["help"]
+        bounds = {
+            name: field.metadata[name]
+            for name in ("lower_bound", "upper_bound")
+        }
+        if field.type in (bool, "bool"):
+            flags.DEFINE_boolean(field.name, field.default, text)
+        elif field.type in (int, "int"):
+            flags.DEFINE_integer(field.name, field.default, text, **bounds)
+        elif field.type in (float, "float"):
+            flags.DEFINE_float(field.name, field.default, text, **bounds)
+        else:
+            flags.DEFINE_string(field.name, field.default, text)
+
+
+def from_flags(settings: type[_Settings]) -> _Settings:
+    """Returns the settings that the command line gave."""
+    from absl import flags
+
+    names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
+    return settings(**{name: flags.FLAGS[name].value for name in names})
+
+
+def write_flags(settings: Any, path: pathlib.Path) -> None:
+    """Writes a file for `--flagfile`, with every setting, atomically."""
+    lines = [
+        f"--{name}={str(x).lower() if isinstance(x, bool) else x}\n"
+        for name, x in dataclasses.asdict(settings).items()
+    ]
+    _files.replace(path, lambda draft: draft.write_text("".join(lines)))

@@ -1,0 +1,244 @@
+"""The paper's toy: minimise E[(b - t)^2] over one Bernoulli logit."""
+
+from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import pathlib
+from typing import Any
+
+from absl import logging
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_relax import control_variates
+from tf_relax import distributions
+from tf_relax import estimators
+from tf_relax._names import unknown
+from tf_relax.experiments import _files
+from tf_relax.experiments import _plots
+from tf_relax.experiments._settings import setting
+from tf_relax.experiments._settings import write_flags
+
+_RECORD_EVERY = 10  # Steps between two measurements of the variance.
+_FRESH_SAMPLES = 1000  # For each of them.
+_LEARNING_RATE = 0.01  # Of the logit's Adam, and of the control variate's.
+
+
+def _relax(seed: int) -> estimators.Estimator[Any]:
+    # The published figure's: c = s * network(2 * sigmoid(z / lambda) - 1),
+    # with s = 0 at the start.
+    network = control_variates.Network(
+        (10,), "tanh", temperature=0.5, seed=seed
+    )
+    return estimators.RELAX(control_variates.Scaled(network, scale=0.0))
+
+
+TOY_ESTIMATORS: dict[str, Callable[[int], estimators.Estimator[Any]]] = {
+    "reinforce": lambda seed: estimators.Reinforce(),
+    "rebar": lambda seed: estimators.REBAR(),
+    "relax": _relax,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ToySettings:
+    """What the toy is run with; the flags of `bin/toy.py`."""
+
+    estimator: str = setting(
+        ",".join(TOY_ESTIMATORS), "One or several, separated by commas."
+    )
+    target: float = setting(0.499, "t in f(b) = (b - t)^2.")
+    steps: int = setting(10_000, "Optimizer steps, of one sample each.", 1)
+    num_seeds: int = setting(1, "Runs of each estimator.", 1)
+    seed: int = setting(0, "Of the first run.", 0)
+
+
+def run_toy(settings: ToySettings, out: pathlib.Path) -> list[dict[str, Any]]:
+    """Runs the toy; writes `config.json`, `metrics.csv` and `curves.png`.
+
+    Args:
+      settings: of the runs.
+      out: the folder.
+
+    Returns:
+      The rows of `metrics.csv`: `loss` is the exact expected loss,
+      `log_variance` the natural logarithm of the variance of the gradient by
+      the logit, over 1,000 fresh samples at frozen parameters.
+
+    Raises:
+      ValueError: if an estimator is unknown.
+    """
+    names = settings.estimator.split(",")
+    for name in names:
+        if name not in TOY_ESTIMATORS:
+            raise ValueError(unknown("estimator", name, TOY_ESTIMATORS))
+    rows = []
+    for name in names:
+        final = []
+        for seed in range(settings.seed, settings.seed + settings.num_seeds):
+            record = train_toy(name, settings.target, settings.steps, seed)
+            rows += [
+                {"estimator": name, "seed": seed} | _row(record, i)
+                for i in range(len(record["step"]))
+            ]
+            final.append(record["loss"][-1])
+        logging.info(
+            "%s: expected loss %.5f, standard deviation %.5f over %d seeds",
+            name,
+            np.mean(final),
+            np.std(final),
+            settings.num_seeds,
+        )
+    write_flags(settings, out / "flags.txt")
+    _files.write_json(
+        out / "config.json",
+        {"settings": dataclasses.asdict(settings)}
+        | _files.provenance(settings.seed, jit_compile=True),
+    )
+    _files.write_csv(out / "metrics.csv", rows)
+    draw_toy(out / "curves.png", rows, settings)
+    return rows
+
+
+def train_toy(
+    name: str, target: float, steps: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Returns `step`, `theta`, `loss`, `log_variance` of one run, `[T]` each.
+
+    The whole run is one XLA program.
+    """
+    estimator = TOY_ESTIMATORS[name](seed)
+    logits = tf.Variable([0.0])
+    optimizer = keras.optimizers.Adam(_LEARNING_RATE)
+    own_optimizer = keras.optimizers.Adam(_LEARNING_RATE)
+
+    def f(b: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.square(b - target), -1)
+
+    def step() -> None:
+        own = estimator.trainable_variables
+        now = tf.cast(optimizer.iterations, tf.int32)
+        with tf.GradientTape() as tape:
+            q = distributions.Bernoulli(logits=logits)
+            loss = estimators.expectation(
+                f, q, estimator=estimator, seed=tf.stack([2 * seed, now])
+            )
+        gradient, *variance_gradients = tape.gradient(loss, [logits, *own])
+        optimizer.apply([gradient], [logits])
+        if own:
+            own_optimizer.apply(variance_gradients, own)
+
+    def measure() -> tf.Tensor:
+        now = tf.cast(optimizer.iterations, tf.int32)
+        q = distributions.Bernoulli(
+            logits=tf.tile(logits[tf.newaxis], [_FRESH_SAMPLES, 1])
+        )
+        gradient = estimator.estimate(
+            f, q, seed=tf.stack([2 * seed + 1, now])
+        ).gradients["logits"]
+        variance = tf.math.reduce_variance(gradient)
+        return tf.stack([logits[0], tf.math.log(variance)])
+
+    num_records = steps // _RECORD_EVERY + 1
+
+    @tf.function(jit_compile=True, autograph=False)
+    def run() -> tf.Tensor:
+        def body(index: tf.Tensor, records: tf.TensorArray) -> Any:
+            records = records.write(index, measure())
+
+            def one(k: tf.Tensor) -> list[tf.Tensor]:
+                step()
+                return [k + 1]
+
+            tf.while_loop(lambda k: k < _RECORD_EVERY, one, [0])
+            return index + 1, records
+
+        records = tf.TensorArray(tf.float32, num_records, element_shape=[2])
+        return tf.while_loop(
+            lambda index, _: index < num_records,
+            body,
+            (tf.constant(0), records),
+            parallel_iterations=1,
+        )[1].stack()
+
+    _build(estimator, optimizer, own_optimizer, logits)
+    logit, log_variance = run().numpy().astype(np.float64).T
+    theta = 1.0 / (1.0 + np.exp(-logit))
+    return {
+        "step": _RECORD_EVERY * np.arange(num_records),
+        "theta": theta,
+        "loss": expected_loss(theta, target),
+        "log_variance": log_variance,
+    }
+
+
+def expected_loss(theta: np.ndarray, target: float) -> np.ndarray:
+    """Returns `E[(b - t)^2]` at `p(b = 1) = theta`."""
+    return theta * (1 - target) ** 2 + (1 - theta) * target**2
+
+
+def exact_loss(target: float, steps: int) -> dict[str, np.ndarray]:
+    """Returns `step` and `loss` of Adam with the exact gradient."""
+    logits = keras.Variable([0.0], dtype="float64")
+    optimizer = keras.optimizers.Adam(_LEARNING_RATE)
+    losses = []
+    for _ in range(0, steps + 1, _RECORD_EVERY):
+        theta = float(keras.ops.sigmoid(logits)[0])
+        losses.append(expected_loss(np.float64(theta), target))
+        for _ in range(_RECORD_EVERY):
+            p = keras.ops.sigmoid(logits)
+            optimizer.apply([p * (1 - p) * (1 - 2 * target)], [logits])
+    return {
+        "step": np.arange(0, steps + 1, _RECORD_EVERY),
+        "loss": np.array(losses)[np.newaxis],
+    }
+
+
+def draw_toy(
+    path: pathlib.Path,
+    rows: Sequence[Mapping[str, Any]],
+    settings: ToySettings,
+) -> None:
+    """Draws loss and log-variance of every estimator, mean and band."""
+    curves: dict[str, dict[str, np.ndarray]] = {}
+    for name in dict.fromkeys(row["estimator"] for row in rows):
+        own = [row for row in rows if row["estimator"] == name]
+        seeds = len({row["seed"] for row in own})
+        curves[name] = {
+            key: np.array([float(row[key]) for row in own]).reshape(seeds, -1)
+            for key in ("loss", "log_variance")
+        }
+        length = curves[name]["loss"].shape[1]
+        curves[name]["step"] = _RECORD_EVERY * np.arange(length)
+    curves["exact gradient"] = exact_loss(
+        settings.target, min(settings.steps, 2000)
+    )
+    panels = {
+        "loss": f"E[(b - {settings.target:g})^2]",
+        "log_variance": "log variance of the gradient",
+    }
+    _plots.draw_bands(path, curves, panels)
+
+
+def _build(
+    estimator: estimators.Estimator[Any],
+    optimizer: Any,
+    own_optimizer: Any,
+    logits: tf.Variable,
+) -> None:
+    """Makes every variable before the program is traced."""
+    for layer in estimator.layers:
+        if not layer.built:
+            layer.build((None, 1))
+    optimizer.build([logits])
+    own_optimizer.build(estimator.trainable_variables)
+
+
+def _row(record: Mapping[str, np.ndarray], index: int) -> dict[str, Any]:
+    return {
+        "step": int(record["step"][index]),
+        **{
+            key: float(f"{record[key][index]:.8g}")
+            for key in ("theta", "loss", "log_variance")
+        },
+    }

@@ -1,0 +1,13 @@
+"""Keras models that are trained by the estimators."""
+
+from tf_relax.models._architectures import architectures
+from tf_relax.models._discrete_vae import DiscreteVAE
+from tf_relax.models._named import estimator_names
+from tf_relax.models._trainer import EstimatorTrainer
+
+__all__ = [
+    "DiscreteVAE",
+    "EstimatorTrainer",
+    "architectures",
+    "estimator_names",
+]

@@ -1,0 +1,43 @@
+"""K optimizer steps over one flat batch, as one program."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def run_steps(
+    step: Callable[[tf.Tensor], tf.Tensor], batch: tf.Tensor, num_steps: int
+) -> tf.Tensor:
+    """Cuts `batch` into `num_steps` equal parts and steps over each.
+
+    A batch of N examples makes K parts of `N // K`; the last `N % K` examples
+    are left out. If N < K there are N steps of one example.
+
+    Args:
+      step: takes `[B, ...]`, returns a float32 scalar.
+      batch: `[K * B, ...]`.
+      num_steps: K.
+
+    Returns:
+      The mean of what `step` returned. Scalar.
+    """
+    if num_steps == 1:
+        return step(batch)
+    size = tf.shape(batch)[0]
+    count = tf.minimum(num_steps, size)
+    part = size // count
+    # An axis of steps: slices of a moving length would make every shape in
+    # the loop dynamic, which XLA pads to the size of the whole batch.
+    shape = tf.concat([[count, part], tf.shape(batch)[1:]], 0)
+    parts = tf.reshape(batch[: count * part], shape)
+
+    def body(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return index + 1, total + step(parts[index])
+
+    _, total = tf.while_loop(
+        lambda index, _: index < count,
+        body,
+        (tf.constant(0), tf.constant(0.0)),
+        parallel_iterations=1,
+    )
+    return total / tf.cast(count, total.dtype)

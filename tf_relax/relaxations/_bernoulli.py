@@ -1,0 +1,77 @@
+"""Bernoulli draws: `z = logits + logit(u)`, `b = 1[z > 0]`, and `z | b`."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from tf_relax.relaxations._draw import Gradients
+from tf_relax.relaxations._draw import RelaxedDraw
+
+
+@dataclasses.dataclass(frozen=True)
+class _BernoulliDraw(RelaxedDraw):
+    logits: tf.Tensor
+    u: tf.Tensor  # The uniform of `z`.
+    v: tf.Tensor  # The uniform of `zt`, independent of `u`.
+
+    def pathwise(self, derivative: tf.Tensor) -> Gradients:
+        return {"logits": derivative}
+
+    def conditional(self) -> tf.Tensor:
+        # App. B in log space: `1 - p + p * v` would round to 1 from
+        # |logits| = 20 on in float32, and its logit would be infinite.
+        log_v, log_not_v = tf.math.log(self.v), tf.math.log1p(-self.v)
+        if_one = tf.math.softplus(self.logits + log_v) - log_not_v  # > 0.
+        if_zero = log_v - tf.math.softplus(log_not_v - self.logits)  # < 0.
+        return tf.where(self.sample > 0, if_one, if_zero)
+
+    def conditional_pathwise(
+        self, conditional: tf.Tensor, derivative: tf.Tensor
+    ) -> Gradients:
+        del conditional
+        slope = tf.where(  # d zt / d logits, of the two forms above.
+            self.sample > 0,
+            tf.sigmoid(self.logits + tf.math.log(self.v)),
+            tf.sigmoid(tf.math.log1p(-self.v) - self.logits),
+        )
+        return {"logits": slope * derivative}
+
+    def coupled_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        # 1 - d zt / d logits at the v that makes zt = z. In (0, 1].
+        slope = tf.where(
+            self.sample > 0,
+            tf.sigmoid(-self.logits) / self.u,
+            tf.sigmoid(self.logits) / (1.0 - self.u),
+        )
+        return {"logits": slope * derivative}
+
+
+def bernoulli_draw(
+    logits: tf.Tensor, u: tf.Tensor, v: tf.Tensor, num_samples: int = 1
+) -> RelaxedDraw:
+    """Returns the draw of `Bernoulli(logits)` that two uniforms make.
+
+    Args:
+      logits: log-odds of a 1, `[B..., D]`, in nats.
+      u: uniforms in (0, 1) of `z`, `[K, B..., D]`.
+      v: uniforms in (0, 1) of `z | b`, of the shape of `u`.
+      num_samples: K. The axis of samples is there only for K > 1.
+
+    References:
+      [1]: Grathwohl et al. Backpropagation through the Void. ICLR 2018.
+           Appendix B. https://arxiv.org/abs/1711.00123
+    """
+    relaxed = logits + tf.math.log(u) - tf.math.log1p(-u)
+    # H is a step: no derivative passes through the hard sample.
+    sample = tf.stop_gradient(tf.cast(relaxed > 0, logits.dtype))
+    return _BernoulliDraw(
+        sample=sample,
+        score={"logits": sample - tf.sigmoid(logits)},
+        event_ndims=0,
+        num_samples=num_samples,
+        relaxed=relaxed,
+        relaxed_score={"logits": 2.0 * u - 1.0},
+        logits=logits,
+        u=u,
+        v=v,
+    )

@@ -1,0 +1,93 @@
+"""One-hot draws: `z = log p + Gumbel`, `b = argmax z`, and `z | b`."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from tf_relax.relaxations._draw import Gradients
+from tf_relax.relaxations._draw import RelaxedDraw
+
+
+@dataclasses.dataclass(frozen=True)
+class _CategoricalDraw(RelaxedDraw):
+    log_probs: tf.Tensor
+    v: tf.Tensor  # The uniforms of `zt`, independent of those of `z`.
+
+    def pathwise(self, derivative: tf.Tensor) -> Gradients:
+        return {"logits": _through_log_softmax(self.log_probs, derivative)}
+
+    def conditional(self) -> tf.Tensor:
+        # App. B: e_i are unit exponentials; the race is won by `b` at e_b,
+        # whatever the probabilities, and the others finish e_i / p_i later.
+        log_e = tf.math.log(-tf.math.log(self.v))
+        log_first = tf.reduce_sum(self.sample * log_e, -1, keepdims=True)
+        later = -_logaddexp(log_e - self.log_probs, log_first)
+        # In exact arithmetic `later < top`; rounding could make it a tie.
+        below = tf.math.nextafter(-log_first, tf.fill([], log_e.dtype.min))
+        return tf.where(self.sample > 0, -log_first, tf.minimum(later, below))
+
+    def conditional_pathwise(
+        self, conditional: tf.Tensor, derivative: tf.Tensor
+    ) -> Gradients:
+        slope = 1.0 - _relative_to_top(conditional)  # 0 at the top.
+        return {
+            "logits": _through_log_softmax(self.log_probs, slope * derivative)
+        }
+
+    def coupled_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        slope = _relative_to_top(self.relaxed)
+        return {
+            "logits": _through_log_softmax(self.log_probs, slope * derivative)
+        }
+
+
+def categorical_draw(
+    logits: tf.Tensor, u: tf.Tensor, v: tf.Tensor, num_samples: int = 1
+) -> RelaxedDraw:
+    """Returns the draw of `OneHotCategorical(logits)` that `u`, `v` make.
+
+    Args:
+      logits: unnormalised log-probabilities, `[B..., K]`, in nats.
+      u: uniforms in (0, 1) of `z`, `[K, B..., K]`.
+      v: uniforms in (0, 1) of `z | b`, of the shape of `u`.
+      num_samples: K. The axis of samples is there only for K > 1.
+
+    References:
+      [1]: Grathwohl et al. Backpropagation through the Void. ICLR 2018.
+           Appendix B. https://arxiv.org/abs/1711.00123
+    """
+    log_probs = tf.nn.log_softmax(logits)
+    exponential = -tf.math.log(u)
+    relaxed = log_probs - tf.math.log(exponential)
+    num_classes = logits.shape[-1] or tf.shape(logits)[-1]
+    sample = tf.one_hot(
+        tf.argmax(relaxed, axis=-1), num_classes, dtype=logits.dtype
+    )
+    return _CategoricalDraw(
+        sample=tf.stop_gradient(sample),  # argmax has no derivative.
+        score={"logits": sample - tf.exp(log_probs)},
+        event_ndims=1,
+        num_samples=num_samples,
+        relaxed=relaxed,
+        relaxed_score={
+            "logits": _through_log_softmax(log_probs, 1.0 - exponential)
+        },
+        log_probs=log_probs,
+        v=v,
+    )
+
+
+def _through_log_softmax(
+    log_probs: tf.Tensor, derivative: tf.Tensor
+) -> tf.Tensor:
+    """Carries a derivative in `log p` to the unnormalised logits."""
+    total = tf.reduce_sum(derivative, -1, keepdims=True)
+    return derivative - tf.exp(log_probs) * total
+
+
+def _relative_to_top(relaxed: tf.Tensor) -> tf.Tensor:
+    return tf.exp(relaxed - tf.reduce_max(relaxed, -1, keepdims=True))
+
+
+def _logaddexp(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(x, y) + tf.math.log1p(tf.exp(-tf.abs(x - y)))

@@ -1,0 +1,53 @@
+"""Seeds and uniforms. Nothing here touches global random state."""
+
+import tensorflow as tf
+
+
+def open_uniform(
+    seed: tf.Tensor, shape: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
+    """Returns uniforms from the open interval (0, 1), by a stateless `seed`.
+
+    TensorFlow draws multiples of `2**-23` (float32) or `2**-52` (float64) from
+    [0, 1). Half a step is added: the grid is then symmetric, and neither
+    `log(u)` nor `log1p(-u)` is ever infinite.
+
+    Args:
+      seed: integers of shape `[2]`.
+      shape: of the draws.
+      dtype: float32 or float64.
+    """
+    half_step = {tf.float32: 2.0**-24, tf.float64: 2.0**-53}[dtype]
+    return half_step + tf.random.stateless_uniform(shape, seed, dtype=dtype)
+
+
+def split_seed(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
+    """Returns `num` independent seeds of shape `[2]`.
+
+    Raises:
+      ValueError: if `seed` is not two integers.
+    """
+    return tf.unstack(
+        tf.random.experimental.stateless_split(validate_seed(seed), num)
+    )
+
+
+def validate_seed(seed: tf.Tensor) -> tf.Tensor:
+    """Returns `seed` as an integer tensor of shape `[2]`.
+
+    Raises:
+      ValueError: if it is anything else.
+    """
+    advice = (
+        "`seed` must be a stateless TensorFlow seed: two integers, such as "
+        f"(run_seed, step). Received: seed={seed!r}"
+    )
+    if seed is None:
+        raise ValueError(advice)
+    tensor = tf.convert_to_tensor(seed)
+    if not tensor.dtype.is_integer or tensor.shape.as_list() not in (
+        [2],
+        [None],
+    ):
+        raise ValueError(advice)
+    return tensor
