@@ -200,10 +200,14 @@ METHODS = {
 
 # --- Running them ----------------------------------------------------------
 
+NUM_DRAWS = 200_000
+
 MODES = {
     "eager": lambda function: function,
     "graph": tf.function,
-    "xla": lambda function: tf.function(function, jit_compile=True),
+    "xla": lambda function: tf.function(
+        function, jit_compile=True, autograph=False
+    ),
 }
 
 
@@ -211,6 +215,24 @@ def estimator_of(method, family, control_variate):
     """Returns a fresh estimator by names of `METHODS` and so on."""
     c = CONTROL_VARIATES[control_variate](FAMILIES[family])
     return METHODS[method].make(c)
+
+
+def draw_gradients(
+    estimator, family, seed, *, mode="graph", num_samples=None, dtype=tf.float64
+):
+    """Returns `NUM_DRAWS` estimates of one example's gradient, by parameter."""
+
+    @MODES[mode]
+    def draw(seed, parameters):
+        return estimator.estimate(
+            family.f,
+            family.rows(NUM_DRAWS, parameters),
+            seed=seed,
+            num_samples=num_samples,
+        ).gradients
+
+    # As arguments: XLA would fold constants of this size for seconds.
+    return draw(seed, family.tensors(dtype))
 
 
 def pairs(families=FAMILIES):

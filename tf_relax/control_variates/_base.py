@@ -54,8 +54,9 @@ def bind(
         if not control_variate.built:
             shape = None if context is None else tuple(context.shape)
             control_variate.build(tuple(z.shape), shape)
+        layer: Any = control_variate  # Keras has no types.
         return functools.partial(
-            control_variate,
+            layer,
             f=f,
             squash=distribution.squash,
             context=context,

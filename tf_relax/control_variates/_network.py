@@ -101,7 +101,7 @@ class Network(ControlVariate):
     ) -> tf.Tensor:
         """See `ControlVariate`."""
         del f
-        if self.log_temperature is not None:
+        if self.log_temperature is not None and squash is not None:
             inverse = tf.exp(-tf.cast(self.log_temperature, z.dtype))
             z = 2.0 * squash(z * inverse) - 1.0
         if self.event_ndims != 1:

@@ -65,20 +65,30 @@ class RelaxedFunction(ControlVariate):
                 f"relaxation. Received: f={f}, squash={squash}."
             )
         inverse = tf.exp(-tf.cast(self.log_temperature, z.dtype))
-        relaxed = squash(z * inverse)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(relaxed)
-            value = tf.convert_to_tensor(f(relaxed))
-        # With a broken derivative the estimate would be biased in silence.
-        # In graph mode this second derivative is pruned.
-        if tape.gradient(value, relaxed) is None:
-            raise ValueError(
-                "`RelaxedFunction` (REBAR) needs an f that TensorFlow can "
-                "differentiate. Received: f whose value has no gradient. Use "
-                "RELAX with a control_variates.Network for a black box."
-            )
-        return tf.cast(value, z.dtype)
+        return tf.cast(relaxed_value(f, squash(z * inverse)), z.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """See `keras.layers.Layer.get_config`."""
         return {**super().get_config(), "temperature": self.temperature}
+
+
+def relaxed_value(
+    f: Callable[[tf.Tensor], tf.Tensor], relaxed: tf.Tensor
+) -> tf.Tensor:
+    """Returns f between the hard samples.
+
+    Raises:
+      ValueError: if TensorFlow cannot differentiate f. The estimate would be
+        biased in silence.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(relaxed)
+        value = tf.convert_to_tensor(f(relaxed))
+    # In graph mode this second derivative is pruned.
+    if tape.gradient(value, relaxed) is None:
+        raise ValueError(
+            "REBAR (`RelaxedFunction`) needs an f that TensorFlow can "
+            "differentiate. Received: f whose value has no gradient. Use "
+            "RELAX with a control_variates.Network for a black box."
+        )
+    return value

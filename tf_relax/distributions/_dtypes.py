@@ -17,12 +17,14 @@ def at_least_float32(x: Any) -> tf.Tensor:
 def of_samples(dtype: Any, *parameters: Any) -> tf.DType:
     """Returns the dtype of samples: `dtype`, or what the parameters ask for.
 
+    As in TFP, NumPy's default of float64 does not ask for anything.
+
     Raises:
       ValueError: if `dtype` is not floating.
     """
     if dtype is None:
-        wide = any(_is_float64(p) for p in parameters if p is not None)
-        return tf.float64 if wide else tf.float32
+        asking = (p for p in parameters if not isinstance(p, np.ndarray))
+        return widest(*asking)
     dtype = tf.as_dtype(dtype)
     if not dtype.is_floating:
         raise ValueError(
@@ -57,6 +59,11 @@ def sample_shape(num_samples: int, like: tf.Tensor) -> tf.Tensor:
     """Returns the shape of draws: a leading axis only for several."""
     shape = tf.shape(like)
     return shape if num_samples == 1 else tf.concat([[num_samples], shape], 0)
+
+
+def widest(*parameters: Any) -> tf.DType:
+    """Returns float64 if a parameter has that dtype, else float32."""
+    return tf.float64 if any(map(_is_float64, parameters)) else tf.float32
 
 
 def _is_float64(parameter: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_relax import estimators
+from tf_relax.control_variates._relaxed import relaxed_value
 from tf_relax.estimators import GradientEstimate
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
@@ -14,8 +15,8 @@ class GradientMethods:
     """Mixin: gradients of `E[f(b)]`, each by an estimator of that name.
 
     A distribution supplies `given_parameters`, `draw`, `pull_back` and, if it
-    is discrete, `squash`; that is all an estimator asks of it. Every method returns a `GradientEstimate`
-    and takes
+    is discrete, `squash`; that is all an estimator asks of it. Every method
+    returns a `GradientEstimate` and takes
 
       * `f`: `[..., E...] -> [...]`, TensorFlow or, but for REBAR, anything;
       * `seed`: a stateless seed, two integers;
@@ -135,7 +136,9 @@ class GradientMethods:
         """
 
         def control_variate(z: tf.Tensor) -> tf.Tensor:
-            return scale * tf.convert_to_tensor(f(self.squash(z / temperature)))
+            return scale * relaxed_value(f, self.squash(z / temperature))
 
-        estimator = estimators.RELAX(control_variate, coupled=coupled)
+        estimator = estimators.REBAR(
+            control_variate=control_variate, coupled=coupled
+        )
         return estimator.estimate(f, self, seed=seed, num_samples=num_samples)

@@ -67,7 +67,7 @@ class MultivariateNormalDiag(
                 "`MultivariateNormalDiag` needs `loc`, `scale_diag` or both. "
                 "Received: neither."
             )
-        dtype = _dtypes.of_samples(None, *given.values())
+        dtype = _dtypes.widest(*given.values())
         given = {
             # A variable stays one: it is read when it is used.
             name: x

@@ -46,7 +46,9 @@ def sum_within_examples(
       parameters: of the shapes that the user gave, broadcastable to these.
       value: `f(b)`, `[B...]`; its rank says where an example begins.
     """
-    first = value.shape.rank or 0
+    first = value.shape.rank
+    if first is None:  # A Python f in graph mode.
+        first = tf.rank(value)
     return {
         name: _sum_broadcast(gradient, parameters[name], first)
         for name, gradient in gradients.items()
@@ -75,14 +77,21 @@ def squared_norm(gradients: Gradients, value: tf.Tensor) -> tf.Tensor:
 
 
 def _sum_broadcast(
-    gradient: tf.Tensor, parameter: tf.Tensor, first_axis: int
+    gradient: tf.Tensor, parameter: tf.Tensor, first_axis: Any
 ) -> tf.Tensor:
     """Sums over axes from `first_axis` on where the parameter has size 1."""
     rank = gradient.shape.rank
     sizes = [1] * (rank - parameter.shape.rank) + parameter.shape.as_list()
     axes = [
         axis
-        for axis in range(first_axis, rank)
+        for axis in range(rank)
         if sizes[axis] == 1 and gradient.shape[axis] != 1
     ]
-    return tf.reduce_sum(gradient, axes, keepdims=True) if axes else gradient
+    if isinstance(first_axis, int):
+        axes = [axis for axis in axes if axis >= first_axis]
+        if not axes:
+            return gradient
+    else:
+        axes = tf.constant(axes, tf.int32)
+        axes = tf.boolean_mask(axes, axes >= first_axis)
+    return tf.reduce_sum(gradient, axes, keepdims=True)

@@ -14,7 +14,7 @@ from tf_relax.relaxations import RelaxedDraw
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
-class DLAX(Estimator[RelaxedDraw]):
+class DLAX(Estimator):
     """The DLAX estimator for discrete `b = H(z)`.
 
         g = f(b) * d log p(b) - c(z) * d log p(z) + d c(z)

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Sequence
 import dataclasses
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -43,16 +43,14 @@ class Estimate:
     tape: tf.GradientTape
 
 
-_DrawT = TypeVar("_DrawT", bound=Draw)
-
 # What to use in place of an estimator that needs another kind of draw.
-_INSTEAD = {
+_INSTEAD: dict[type[Draw], tuple[str, str]] = {
     PathwiseDraw: ("a continuous, reparameterised distribution", "relax"),
     RelaxedDraw: ("a discrete distribution with a relaxation", "lax"),
 }
 
 
-class Estimator(abc.ABC, Generic[_DrawT]):
+class Estimator(abc.ABC):
     """Base class. A subclass writes `gradient`, and is an estimator.
 
     Attributes:
@@ -68,12 +66,12 @@ class Estimator(abc.ABC, Generic[_DrawT]):
 
     @abc.abstractmethod
     def gradient(
-        self, draw: _DrawT, value: tf.Tensor, control_variate: ScalarFn
+        self, draw: Any, value: tf.Tensor, control_variate: ScalarFn
     ) -> Gradients:
         """Returns the estimate for each sample, by canonical parameters.
 
         Args:
-          draw: of the distribution, with shapes `[K, B..., E...]`; the axis
+          draw: of the kind `needs`, with shapes `[K, B..., E...]`; the axis
             of samples is there only for `num_samples > 1`.
           value: `f(b)`, `[K, B...]`, a constant.
           control_variate: `c(z)`, maps the shape of `b` to that of `value`.
@@ -99,7 +97,7 @@ class Estimator(abc.ABC, Generic[_DrawT]):
         return {}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Estimator[Any]":
+    def from_config(cls, config: dict[str, Any]) -> "Estimator":
         """Returns the estimator that `get_config` describes."""
         return cls(**keras.saving.deserialize_keras_object(config))
 
@@ -137,9 +135,7 @@ class Estimator(abc.ABC, Generic[_DrawT]):
         parameters = distribution.given_parameters()
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(parameters)
-            value = evaluate(
-                f, tf.cast(draw.sample, distribution.dtype), draw.event_ndims
-            )
+            value = evaluate(f, draw, distribution.dtype)
             mean = tf.reduce_mean(value, 0) if draw.num_samples > 1 else value
         direct = tape.gradient(mean, parameters)
         control_variate = self.bind(distribution, draw, f, context)
@@ -152,12 +148,13 @@ class Estimator(abc.ABC, Generic[_DrawT]):
         self.observe(value)
         gradients = _algebra.reduce_to(result.gradients, parameters)
         gradients = {
-            name: gradient if direct[name] is None else gradient + direct[name]
+            name: gradient
+            if direct[name] is None
+            else gradient + tf.cast(direct[name], gradient.dtype)
             for name, gradient in gradients.items()
         }
-        return GradientEstimate(
-            mean, draw.sample, gradients, variance_gradients
-        )
+        sample = tf.cast(draw.sample, distribution.dtype)
+        return GradientEstimate(mean, sample, gradients, variance_gradients)
 
     def draw(
         self, distribution: Any, *, seed: tf.Tensor, num_samples: int | None

@@ -1,10 +1,14 @@
 """Evaluation of `f` and of control variates, and the checks of their shapes."""
 
 from collections.abc import Callable
+import dataclasses
 from typing import Any
 
 from absl import logging
+import numpy as np
 import tensorflow as tf
+
+from tf_relax.relaxations import Draw
 
 ScalarFn = Callable[[tf.Tensor], Any]
 
@@ -12,8 +16,10 @@ ScalarFn = Callable[[tf.Tensor], Any]
 _NOT_TRACEABLE = (NotImplementedError, AttributeError, TypeError)
 
 
-def evaluate(f: ScalarFn, sample: tf.Tensor, event_ndims: int) -> tf.Tensor:
+def evaluate(f: ScalarFn, draw: Draw, dtype: tf.DType) -> tf.Tensor:
     """Returns `f(b)` as a floating tensor of a leading part of b's shape.
+
+    It has the dtype that the estimator computes in, the draw's.
 
     In graph mode an `f` that TensorFlow cannot trace (NumPy, a simulator) is
     called from Python each time the graph runs. Tapes do not see into it, and
@@ -21,22 +27,23 @@ def evaluate(f: ScalarFn, sample: tf.Tensor, event_ndims: int) -> tf.Tensor:
 
     Args:
       f: the function, `[..., E...] -> [...]`.
-      sample: `b`, `[S..., B..., E...]`.
-      event_ndims: how many trailing axes of `b` must be reduced at least.
+      draw: with the hard sample `b`, `[K, B..., E...]`.
+      dtype: of the sample that `f` is given.
 
     Raises:
       ValueError: if the value is not floating, or has another shape.
     """
+    sample = tf.cast(draw.sample, dtype)
     if tf.executing_eagerly():
         value = f(sample)
     else:
         try:
             value = f(sample)
         except _NOT_TRACEABLE as error:
-            value = _call_python(f, sample, event_ndims, error)
+            value = _call_python(f, sample, draw, error)
     value = tf.convert_to_tensor(value)
-    _check_value(value, sample, event_ndims)
-    return tf.cast(value, sample.dtype)
+    _check_value(value, draw)
+    return tf.cast(value, draw.sample.dtype)
 
 
 def value_and_derivative(
@@ -47,11 +54,18 @@ def value_and_derivative(
     Both stay connected to the variables that an outer tape watches.
 
     Raises:
-      ValueError: if `c(z)` does not have the shape of `value`, which is f(b).
+      ValueError: if `c(z)` does not have the shape of `value`, which is f(b),
+        or is not a floating tensor.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(point)
-        c = tf.convert_to_tensor(control_variate(point))
+        c = control_variate(point)
+        if isinstance(c, np.ndarray):  # Biased in silence: no derivative.
+            raise ValueError(
+                "`control_variate` must be TensorFlow; only f may be anything. "
+                "Received: a NumPy array."
+            )
+        c = tf.convert_to_tensor(c)
         if not c.dtype.is_floating:
             raise ValueError(
                 "`control_variate` must return floating values. Received: "
@@ -80,7 +94,7 @@ def expand_like(value: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 
 def _call_python(
-    f: ScalarFn, sample: tf.Tensor, event_ndims: int, error: Exception
+    f: ScalarFn, sample: tf.Tensor, draw: Draw, error: Exception
 ) -> tf.Tensor:
     logging.warning(
         "f cannot be traced by TensorFlow (%s: %s); it is called from Python "
@@ -91,13 +105,14 @@ def _call_python(
 
     def call(b: tf.Tensor) -> tf.Tensor:
         value = tf.convert_to_tensor(f(b))
-        _check_value(value, b, event_ndims)
-        return tf.cast(value, b.dtype)
+        _check_value(value, dataclasses.replace(draw, sample=b))
+        return tf.cast(value, draw.sample.dtype)
 
-    return tf.stop_gradient(tf.py_function(call, [sample], sample.dtype))
+    return tf.stop_gradient(tf.py_function(call, [sample], draw.sample.dtype))
 
 
-def _check_value(value: tf.Tensor, sample: tf.Tensor, event_ndims: int) -> None:
+def _check_value(value: tf.Tensor, draw: Draw) -> None:
+    sample = draw.sample
     if not value.dtype.is_floating:
         raise ValueError(
             "`f` must return floating values. Received: "
@@ -105,13 +120,15 @@ def _check_value(value: tf.Tensor, sample: tf.Tensor, event_ndims: int) -> None:
         )
     if value.shape.rank is None:
         return
-    longest = sample.shape.rank - event_ndims
-    leading = sample.shape[: value.shape.rank]
-    if value.shape.rank > longest or not value.shape.is_compatible_with(
-        leading
+    shortest = 0 if draw.num_samples == 1 else 1
+    longest = sample.shape.rank - draw.event_ndims
+    if not (
+        shortest <= value.shape.rank <= longest
+        and value.shape.is_compatible_with(sample.shape[: value.shape.rank])
     ):
         raise ValueError(
             "`f` must map b to a leading part of b's shape, here "
-            f"{sample.shape[:longest]} or fewer axes of it. Received: "
-            f"f(b).shape={value.shape}, b.shape={sample.shape}."
+            f"{sample.shape[:longest]} or fewer axes of it"
+            f"{', but with that of the samples' if shortest else ''}. "
+            f"Received: f(b).shape={value.shape}, b.shape={sample.shape}."
         )

@@ -10,7 +10,6 @@ from tf_relax.estimators._estimator import Estimate
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._estimator import raw
 from tf_relax.estimators._evaluate import evaluate
-from tf_relax.estimators._evaluate import expand_like
 from tf_relax.estimators._evaluate import ScalarFn
 
 
@@ -67,8 +66,7 @@ def expectation(
       TensorShape([3])
     """
     draw = estimator.draw(distribution, seed=seed, num_samples=num_samples)
-    sample = tf.cast(draw.sample, distribution.dtype)
-    value = evaluate(f, sample, draw.event_ndims)
+    value = evaluate(f, draw, distribution.dtype)
     control_variate = estimator.bind(distribution, draw, f, context)
     if variables is None:
         variables = estimator.trainable_variables
@@ -93,11 +91,7 @@ def _attach(
     def identity(value: tf.Tensor, *inputs: tf.Tensor) -> Any:
         def backward(upstream: tf.Tensor) -> Any:
             weighted = _algebra.reduce_to(
-                {
-                    name: expand_like(upstream, gradient) * gradient
-                    for name, gradient in estimate.gradients.items()
-                },
-                parameters,
+                _algebra.scale(estimate.gradients, upstream), parameters
             )
             by_variable = estimate.tape.gradient(
                 estimate.squared_norm,
@@ -105,7 +99,12 @@ def _attach(
                 output_gradients=upstream,
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            return upstream, *weighted.values(), *by_variable
+            # A float16 parameter's own chain goes on in float16.
+            by_parameter = [
+                tf.cast(weighted[name], parameter.dtype)
+                for name, parameter in parameters.items()
+            ]
+            return upstream, *by_parameter, *by_variable
 
         del inputs
         return tf.identity(value), backward

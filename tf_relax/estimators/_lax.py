@@ -14,7 +14,7 @@ from tf_relax.relaxations import PathwiseDraw
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
-class LAX(Estimator[PathwiseDraw]):
+class LAX(Estimator):
     """The LAX estimator for continuous, reparameterised `b = T(noise)`.
 
         g = (f(b) - c(b)) * d log p(b) + d c(T(noise))

@@ -11,7 +11,7 @@ from tf_relax.relaxations import Gradients
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
-class LeaveOneOut(Estimator[Draw]):
+class LeaveOneOut(Estimator):
     """The leave-one-out score-function estimator, of K >= 2 samples.
 
         g = mean_k (f(b_k) - mean_{j != k} f(b_j)) * d log p(b_k)

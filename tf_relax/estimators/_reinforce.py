@@ -70,7 +70,7 @@ class MovingAverage(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
-class Reinforce(Estimator[Draw]):
+class Reinforce(Estimator):
     """The score-function estimator.
 
         g = (f(b) - baseline) * d log p(b)

@@ -14,7 +14,7 @@ from tf_relax.relaxations import RelaxedDraw
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
-class RELAX(Estimator[RelaxedDraw]):
+class RELAX(Estimator):
     """The RELAX estimator for discrete `b = H(z)`, with `zt ~ z | b`.
 
         g = (f(b) - c(zt)) * d log p(b) + d c(z) - d c(zt)

@@ -68,9 +68,12 @@ def weight_gradients(
             inner.watch(sources)
             distribution = make_distribution()
             parameters = distribution.given_parameters()
-        draw = estimator.draw(distribution, seed=seed, num_samples=num_samples)
-        sample = tf.cast(draw.sample, distribution.dtype)
-        value = evaluate(f, sample, draw.event_ndims)
+            draw = estimator.draw(
+                distribution, seed=seed, num_samples=num_samples
+            )
+            # The tape sees where f itself depends on the sources.
+            value = evaluate(f, draw, distribution.dtype)
+            mean = tf.reduce_mean(value)
         control_variate = estimator.bind(distribution, draw, f, context)
         variables = raw(estimator.trainable_variables)
         outer.watch(variables)
@@ -80,9 +83,15 @@ def weight_gradients(
         size = tf.cast(tf.size(estimate.squared_norm), value.dtype)
         by_parameter = _algebra.reduce_to(estimate.gradients, parameters)
         gradients = inner.gradient(
-            list(parameters.values()),
+            [mean, *parameters.values()],
             sources,
-            output_gradients=[g / size for g in by_parameter.values()],
+            output_gradients=[
+                tf.ones_like(mean),
+                *(
+                    tf.cast(by_parameter[name] / size, parameter.dtype)
+                    for name, parameter in parameters.items()
+                ),
+            ],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         squared_norm = sum(tf.reduce_sum(tf.square(g)) for g in gradients)
@@ -91,4 +100,5 @@ def weight_gradients(
         variables,
         unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
-    return WeightGradients(tf.reduce_mean(value), gradients, variance_gradients)
+    estimator.observe(value)
+    return WeightGradients(mean, gradients, variance_gradients)

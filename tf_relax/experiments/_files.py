@@ -45,10 +45,11 @@ def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes rows with the columns of the first, atomically."""
+    """Writes rows, atomically; a cell that a row lacks is empty."""
     rows = list(rows)
+    columns = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer = csv.DictWriter(text, list(columns))
     writer.writeheader()
     writer.writerows(rows)
     replace(path, lambda draft: draft.write_text(text.getvalue()))

@@ -24,7 +24,7 @@ _FRESH_SAMPLES = 1000  # For each of them.
 _LEARNING_RATE = 0.01  # Of the logit's Adam, and of the control variate's.
 
 
-def _relax(seed: int) -> estimators.Estimator[Any]:
+def _relax(seed: int) -> estimators.Estimator:
     # The published figure's: c = s * network(2 * sigmoid(z / lambda) - 1),
     # with s = 0 at the start.
     network = control_variates.Network(
@@ -33,7 +33,7 @@ def _relax(seed: int) -> estimators.Estimator[Any]:
     return estimators.RELAX(control_variates.Scaled(network, scale=0.0))
 
 
-TOY_ESTIMATORS: dict[str, Callable[[int], estimators.Estimator[Any]]] = {
+TOY_ESTIMATORS: dict[str, Callable[[int], estimators.Estimator]] = {
     "reinforce": lambda seed: estimators.Reinforce(),
     "rebar": lambda seed: estimators.REBAR(),
     "relax": _relax,
@@ -178,19 +178,29 @@ def expected_loss(theta: np.ndarray, target: float) -> np.ndarray:
 
 
 def exact_loss(target: float, steps: int) -> dict[str, np.ndarray]:
-    """Returns `step` and `loss` of Adam with the exact gradient."""
-    logits = keras.Variable([0.0], dtype="float64")
+    """Returns `step` and `loss` of the same Adam with the exact gradient."""
+    logit = tf.Variable(0.0)
     optimizer = keras.optimizers.Adam(_LEARNING_RATE)
-    losses = []
-    for _ in range(0, steps + 1, _RECORD_EVERY):
-        theta = float(keras.ops.sigmoid(logits)[0])
-        losses.append(expected_loss(np.float64(theta), target))
-        for _ in range(_RECORD_EVERY):
-            p = keras.ops.sigmoid(logits)
-            optimizer.apply([p * (1 - p) * (1 - 2 * target)], [logits])
+    optimizer.build([logit])
+
+    @tf.function(jit_compile=True, autograph=False)
+    def run() -> tf.Tensor:
+        def body(index: tf.Tensor, logits: tf.TensorArray) -> Any:
+            logits = logits.write(index, logit)
+            p = tf.sigmoid(logit)
+            # d E[(b - t)^2] / d logit; the paper's code lacks the (1 - p).
+            optimizer.apply([p * (1 - p) * (1 - 2 * target)], [logit])
+            return index + 1, logits
+
+        logits = tf.TensorArray(tf.float32, steps + 1, element_shape=[])
+        return tf.while_loop(
+            lambda index, _: index <= steps, body, (tf.constant(0), logits)
+        )[1].stack()
+
+    theta = 1.0 / (1.0 + np.exp(-run().numpy().astype(np.float64)))
     return {
-        "step": np.arange(0, steps + 1, _RECORD_EVERY),
-        "loss": np.array(losses)[np.newaxis],
+        "step": np.arange(steps + 1),
+        "loss": expected_loss(theta, target)[np.newaxis],
     }
 
 
@@ -210,9 +220,7 @@ def draw_toy(
         }
         length = curves[name]["loss"].shape[1]
         curves[name]["step"] = _RECORD_EVERY * np.arange(length)
-    curves["exact gradient"] = exact_loss(
-        settings.target, min(settings.steps, 2000)
-    )
+    curves["exact gradient"] = exact_loss(settings.target, settings.steps)
     panels = {
         "loss": f"E[(b - {settings.target:g})^2]",
         "log_variance": "log variance of the gradient",
@@ -221,7 +229,7 @@ def draw_toy(
 
 
 def _build(
-    estimator: estimators.Estimator[Any],
+    estimator: estimators.Estimator,
     optimizer: Any,
     own_optimizer: Any,
     logits: tf.Variable,

@@ -15,3 +15,15 @@ def log_bernoulli(bits: tf.Tensor, logits: tf.Tensor, ndims: int) -> tf.Tensor:
     """
     log_p = bits * logits - tf.math.softplus(logits)
     return tf.reduce_sum(log_p, list(range(-ndims, 0)))
+
+
+def log_bernoulli_ratio(
+    bits: tf.Tensor, logits: tf.Tensor, other_logits: tf.Tensor
+) -> tf.Tensor:
+    """Returns `log p(bits) - log p_other(bits)`, summed over the last axis.
+
+    One product with `bits` and not two: the derivative is shorter, and a sum
+    of two terms is the same in either order, which a graph does not fix.
+    """
+    constant = tf.math.softplus(other_logits) - tf.math.softplus(logits)
+    return tf.reduce_sum(bits * (logits - other_logits) + constant, -1)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_relax import distributions
 from tf_relax.models import _architectures
 from tf_relax.models._bernoulli_elbo import log_bernoulli
+from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
 from tf_relax.models._named import named_estimator
 from tf_relax.models._trainer import EstimatorTrainer
 
@@ -86,14 +87,15 @@ class DiscreteVAE(EstimatorTrainer):
             )
         self.image_shape = tuple(image_shape)
         self._num_pixels = int(np.prod(self.image_shape))
-        self._architecture = None if encoder is not None else architecture
+        self._architecture = architecture if encoder is None else None
+        parts = (encoder, decoder)
         if encoder is None:
-            encoder, decoder = _architectures.build(
-                architecture, self._num_pixels, num_latents, seed
+            parts = _architectures.build(
+                str(architecture), self._num_pixels, num_latents, seed
             )
-        self.encoder = encoder
-        self.decoder = decoder
-        self.num_latents = int(encoder.output_shape[-1])
+        self.encoder: Any = parts[0]
+        self.decoder: Any = parts[1]
+        self.num_latents = int(self.encoder.output_shape[-1])
         self.temperature = temperature
         self.seed = seed
         self.mean = self.add_weight(
@@ -166,8 +168,8 @@ class DiscreteVAE(EstimatorTrainer):
         log_likelihood = log_bernoulli(
             pixels, self.pixel_logits(latents), len(self.image_shape)
         )
-        log_prior = log_bernoulli(latents, self.prior_logits, 1)
-        return log_likelihood + log_prior - log_bernoulli(latents, logits, 1)
+        log_ratio = log_bernoulli_ratio(latents, self.prior_logits, logits)
+        return log_likelihood + log_ratio
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Returns pixel probabilities, decoded from the posterior's mode."""

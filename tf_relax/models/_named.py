@@ -10,7 +10,7 @@ from tf_relax._names import unknown
 
 def named_estimator(
     name: str, temperature: float, seed: int
-) -> estimators.Estimator[Any]:
+) -> estimators.Estimator:
     """Returns the estimator of that name, for a VAE.
 
     Args:
@@ -41,7 +41,7 @@ def _free_form(temperature: float, seed: int) -> Any:
     return control_variates.Scaled(relaxed + network)
 
 
-_NAMED: dict[str, Callable[[float, int], estimators.Estimator[Any]]] = {
+_NAMED: dict[str, Callable[[float, int], estimators.Estimator]] = {
     "dlax": lambda t, seed: estimators.DLAX(_free_form(t, seed)),
     "leave_one_out": lambda t, seed: estimators.LeaveOneOut(),
     "rebar": lambda t, seed: estimators.REBAR(t),

@@ -20,7 +20,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
     distribution and the function are. Everything is built at construction.
     """
 
-    estimator: estimators.Estimator[Any]
+    estimator: estimators.Estimator
     num_samples: int
     seed: int
 

@@ -33,7 +33,9 @@ def split_seed(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
 
 
 def validate_seed(seed: tf.Tensor) -> tf.Tensor:
-    """Returns `seed` as an integer tensor of shape `[2]`.
+    """Returns `seed` as an int64 tensor of shape `[2]`.
+
+    TensorFlow draws other numbers for the same seed of another dtype.
 
     Raises:
       ValueError: if it is anything else.
@@ -50,4 +52,4 @@ def validate_seed(seed: tf.Tensor) -> tf.Tensor:
         [None],
     ):
         raise ValueError(advice)
-    return tensor
+    return tf.cast(tensor, tf.int64)

@@ -1,0 +1,345 @@
+"""The discrete VAE under plain Keras: fit, evaluate, predict, save, resume."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_relax as tfr
+from tf_relax.models import DiscreteVAE
+from tf_relax.models import estimator_names
+
+_PIXELS = 36
+
+
+def _images(num=64, seed=0):
+    """Two prototypes under noise: something that a small VAE can learn."""
+    rng = np.random.default_rng(seed)
+    prototypes = rng.random((2, _PIXELS)) < 0.5
+    flips = rng.random((num, _PIXELS)) < 0.05
+    return (prototypes[rng.integers(0, 2, num)] ^ flips).astype(np.uint8)
+
+
+def _vae(
+    estimator="relax",
+    *,
+    compiled=True,
+    steps_per_call=1,
+    run_eagerly=False,
+    **kwargs,
+):
+    kwargs = {"num_latents": 5, "mean": 0.4} | kwargs
+    vae = DiscreteVAE(
+        kwargs.pop("architecture", "linear1"),
+        estimator=estimator,
+        image_shape=(_PIXELS,),
+        **kwargs,
+    )
+    if compiled:
+        vae.compile(
+            keras.optimizers.Adam(0.02),
+            keras.optimizers.Adam(0.005),
+            steps_per_call=steps_per_call,
+            run_eagerly=run_eagerly,
+            jit_compile=False,
+        )
+    return vae
+
+
+def _fit(vae, images, epochs=1, batch_size=16, **kwargs):
+    return vae.fit(
+        images,
+        batch_size=batch_size,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        **kwargs,
+    )
+
+
+def _saved(vae, path):
+    vae.save(path)
+    return path
+
+
+def _assert_same_weights(first, second):
+    assert len(first.weights) == len(second.weights)
+    for a, b in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in ("optimizer", "control_variate_optimizer"):
+        mine, theirs = getattr(first, name), getattr(second, name)
+        for a, b in zip(mine.variables, theirs.variables, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("estimator", estimator_names())
+def test_fit_raises_the_elbo(estimator):
+    images = _images()
+    vae = _vae(estimator)
+    history = _fit(vae, images, epochs=25, validation_data=(images,)).history
+    assert history["elbo"][-1] > history["elbo"][0] + 2.0
+    assert history["val_elbo"][-1] > history["val_elbo"][0] + 2.0
+    assert np.isfinite(history["val_gradient_variance"]).all()
+
+
+@pytest.mark.parametrize("architecture", ["linear1", "nonlinear"])
+def test_model_is_the_papers(architecture):
+    mean = np.linspace(0.0, 1.0, _PIXELS).astype("float32")
+    vae = _vae(architecture=architecture, mean=mean)
+    hidden = {"linear1": [], "nonlinear": [200, 200]}[architecture]
+    for part, out in ((vae.encoder, 5), (vae.decoder, _PIXELS)):
+        assert [x.units for x in part.layers] == [*hidden, out]
+        assert {x.activation.__name__ for x in part.layers[:-1]} <= {"tanh"}
+        assert part.layers[-1].activation is keras.activations.linear
+    images = tf.constant(_images(3), tf.float32)
+    np.testing.assert_allclose(
+        vae.posterior(images).logits, vae.encoder(images - mean), rtol=1e-6
+    )
+    clipped = np.clip(mean, 0.001, 0.999)
+    b = tf.constant([[0.0, 1.0, 1.0, 0.0, 1.0]])
+    np.testing.assert_allclose(
+        vae.pixel_logits(b),
+        vae.decoder(2 * b - 1) + np.log(clipped / (1 - clipped)),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+    np.testing.assert_array_equal(vae.prior_logits, np.zeros(5))
+    assert any(v is vae.prior_logits for v in vae.trainable_variables)
+
+
+def test_log_weight_is_the_sum_of_tfp_densities():
+    vae = _vae()
+    vae.prior_logits.assign([0.3, -0.2, 1.0, 0.0, -1.5])
+    images = tf.constant(_images(4), tf.float32)
+    q = vae.posterior(images)
+    b = q.draw((0, 1)).sample
+    prior = tfr.distributions.Bernoulli(logits=vae.prior_logits)
+    pixels = tfr.distributions.Bernoulli(logits=vae.pixel_logits(b))
+    expected = (
+        tf.reduce_sum(pixels.log_prob(images), -1)
+        + tf.reduce_sum(prior.log_prob(b), -1)
+        - tf.reduce_sum(q.log_prob(b), -1)
+    )
+    np.testing.assert_allclose(
+        vae.log_weight(b, images, q.logits), expected, rtol=1e-5
+    )
+
+
+def test_bound_lies_between_the_elbo_and_the_exact_log_likelihood():
+    vae = _vae(num_latents=5)
+    images = _images(8)
+    _fit(vae, _images(), epochs=3)
+    bits = np.array(np.meshgrid(*[[0.0, 1.0]] * 5)).reshape(5, -1).T
+    b = tf.constant(np.repeat(bits[:, None], 8, 1), tf.float32)
+    q = vae.posterior(tf.constant(images))
+    joint = vae.log_weight(b, images, q.logits) + tf.reduce_sum(
+        q.log_prob(b), -1
+    )
+    exact = np.asarray(tf.reduce_logsumexp(joint, 0))
+    weights = vae.log_weight(b, images, q.logits)
+    probs = tf.exp(tf.reduce_sum(q.log_prob(b), -1))
+    elbo = np.asarray(tf.reduce_sum(probs * weights, 0))
+    # With 4,000 samples of a handful of units the bound is all but tight;
+    # its error is the Monte Carlo one, measured by five repetitions.
+    bound = tf.function(vae.bound, autograph=False)
+    bounds = np.stack([bound(images, 4000, (i, 0)) for i in range(5)])
+    spread = bounds.std(0, ddof=1).max() + 1e-4
+    np.testing.assert_allclose(bounds.mean(0), exact, atol=8 * spread)
+    assert (bounds.mean(0) >= elbo - 8 * spread).all()
+    assert (exact > elbo).all()
+
+
+def test_steps_per_call_changes_nothing_but_the_rhythm():
+    images = _images(64)
+    one, four = _vae(), _vae(steps_per_call=4)
+    _fit(one, images, epochs=2, batch_size=8)
+    _fit(four, images, epochs=2, batch_size=32)
+    assert int(one.optimizer.iterations) == int(four.optimizer.iterations) == 16
+    for a, b in zip(one.weights, four.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_xla_runs_the_steps_and_learns():
+    images = _images(64)
+    vae = _vae(compiled=False)
+    vae.compile(keras.optimizers.Adam(0.02), steps_per_call=4)
+    history = _fit(
+        vae, images, epochs=25, batch_size=32, validation_data=(images,)
+    ).history
+    assert history["elbo"][-1] > history["elbo"][0] + 2.0
+
+
+def test_a_last_batch_that_is_too_small_is_cut_anew():
+    vae = _vae(steps_per_call=4)
+    _fit(vae, _images(35), batch_size=32)  # 32 = 4 x 8, then 3 = 3 x 1.
+    assert int(vae.optimizer.iterations) == 7
+
+
+# The bitwise tests are eager: TensorFlow's graph mode, without XLA, may add
+# three terms in an order that depends on timing.
+
+
+@pytest.mark.parametrize("mode", ["eager", "xla"])
+def test_same_seed_is_bitwise_the_same_run(mode):
+    images = _images()
+    runs = [_vae(seed=seed, run_eagerly=True) for seed in (3, 3, 4)]
+    for vae in runs:
+        if mode == "xla":
+            vae.compile(keras.optimizers.Adam(0.02), steps_per_call=2)
+        _fit(vae, images, epochs=1, batch_size=32)
+    first, second, other = runs
+    _assert_same_weights(first, second)
+    assert not np.array_equal(
+        first.encoder.weights[0], other.encoder.weights[0]
+    )
+
+
+@pytest.mark.parametrize("estimator", estimator_names())
+def test_saved_loaded_and_continued_is_never_having_saved(estimator, tmp_path):
+    images = _images()
+    straight = _vae(estimator, run_eagerly=True)
+    saved = _vae(estimator, run_eagerly=True)
+    _fit(straight, images)
+    _fit(straight, images)
+    _fit(saved, images)
+    saved.save(tmp_path / "vae.keras")
+    loaded = keras.models.load_model(tmp_path / "vae.keras")
+    _assert_same_weights(saved, loaded)
+    _fit(loaded, images)
+    _assert_same_weights(straight, loaded)
+
+
+def test_loaded_model_has_the_settings(tmp_path):
+    c = tfr.control_variates
+    estimator = tfr.RELAX(
+        c.Scaled(c.RelaxedFunction(0.2) + c.Network((7,), "tanh"), 0.5),
+        coupled=False,
+    )
+    vae = _vae(estimator, num_samples=3, steps_per_call=2, seed=5)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.models.load_model(tmp_path / "vae.keras")
+    again = keras.models.load_model(_saved(loaded, tmp_path / "again.keras"))
+    assert again.get_config() == loaded.get_config()
+    assert loaded.get_compile_config() == vae.get_compile_config()
+    assert isinstance(loaded.estimator, tfr.RELAX)
+    assert not loaded.estimator.coupled
+    assert (loaded.num_samples, loaded.steps_per_call) == (3, 2)
+    # The learning rate of the one optimizer is not that of the other.
+    assert float(loaded.control_variate_optimizer.learning_rate) == (
+        pytest.approx(0.005)
+    )
+
+
+def test_own_encoder_and_decoder(tmp_path):
+    encoder = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            keras.layers.Conv2D(3, 3, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4),
+        ]
+    )
+    decoder = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(36),
+            keras.layers.Reshape((6, 6, 1)),
+        ]
+    )
+    vae = DiscreteVAE(
+        encoder=encoder,
+        decoder=decoder,
+        image_shape=(6, 6, 1),
+        estimator="relax",
+        num_samples=2,
+    )
+    vae.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    images = _images().reshape(-1, 6, 6, 1)
+    history = _fit(vae, images, epochs=20).history
+    assert history["elbo"][-1] > history["elbo"][0] + 2.0
+    assert vae.predict(images, verbose=0).shape == images.shape
+    vae.save(tmp_path / "own.keras")
+    loaded = keras.models.load_model(tmp_path / "own.keras")
+    _assert_same_weights(vae, loaded)
+
+
+def test_predict_generate_reconstruct_are_probabilities():
+    vae = _vae()
+    images = _images(10)
+    for pixels in (
+        vae.predict(images, verbose=0),
+        vae.reconstruct(images),
+        vae.generate(10, seed=(1, 2)),
+    ):
+        assert pixels.shape == (10, _PIXELS)
+        assert ((np.asarray(pixels) >= 0) & (np.asarray(pixels) <= 1)).all()
+    np.testing.assert_array_equal(
+        vae.generate(4, seed=(1, 2)), vae.generate(4, seed=(1, 2))
+    )
+
+
+def test_evaluation_is_repeatable_and_changes_nothing():
+    vae = _vae("reinforce")
+    images = _images()
+    _fit(vae, images)
+    before = [np.array(w) for w in vae.weights]
+    vae.compile(keras.optimizers.Adam(0.02), bound_samples=5, jit_compile=False)
+    first = vae.evaluate(images, batch_size=16, verbose=0, return_dict=True)
+    again = vae.evaluate(images, batch_size=16, verbose=0, return_dict=True)
+    assert first == again
+    assert set(first) == {"elbo", "gradient_variance", "bound"}
+    assert first["bound"] > first["elbo"]
+    for a, b in zip(before, vae.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_gradient_variance_is_that_of_the_estimator():
+    vae = _vae("leave_one_out")
+    image = _images(1)
+    draws = tf.constant(np.repeat(image, 20_000, 0), tf.float32)
+    reported = vae.evaluate(
+        draws, batch_size=20_000, verbose=0, return_dict=True
+    )["gradient_variance"]
+    q = vae.posterior(draws)
+    gradient = vae.estimator.estimate(
+        vae.negative_elbo(q, draws), q, seed=(9, 9)
+    ).gradients["logits"]
+    per_image = tf.reduce_sum(
+        tf.square(gradient - tf.reduce_mean(gradient, 0)), -1
+    )
+    # Both are means of 20,000 terms: within 6 standard errors (2e-9).
+    error = np.std(per_image) / np.sqrt(20_000)
+    assert abs(reported - np.mean(per_image)) < 6 * np.sqrt(2.5) * error
+
+
+def test_mixed_precision_trains_in_float32_where_it_matters():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        images = _images()
+        vae = _vae()
+        history = _fit(vae, images, epochs=20).history
+        assert {w.dtype for w in vae.weights} <= {"float32", "uint32"}
+        assert vae.posterior(images).logits.dtype == tf.float32
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert history["elbo"][-1] > history["elbo"][0] + 2.0
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"architecture": "linear"}, "'linear'.*Did you mean 'linear1'"),
+        ({"estimator": "relex"}, "'relex'.*Did you mean 'relax'"),
+        ({"encoder": keras.Sequential()}, "go together"),
+    ],
+    ids=["architecture", "estimator", "encoder"],
+)
+def test_wrong_arguments_are_named(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        _vae(**kwargs)
+
+
+def test_wrong_steps_per_call_is_named():
+    with pytest.raises(ValueError, match="steps_per_call=0"):
+        _vae(steps_per_call=0)
