@@ -51,7 +51,7 @@ setuptools.setup(
         "rl": ["gymnasium[box2d,mujoco]>=1.0"],
         "cuda": ["tensorflow[and-cuda]" + _RANGES["tensorflow"]],
         "test": _TEST,
-        "dev": [*_TEST, "build", "mypy", "ruff", "twine"],
+        "dev": [*_TEST, "build", "mypy>=2.4,<3", "ruff>=0.17,<0.18", "twine"],
     },
     keywords="gradient estimation, discrete latent variables, RELAX, REBAR",
     classifiers=[

@@ -14,6 +14,7 @@ import sys
 
 from absl import app
 from absl import flags
+import tensorflow as tf
 
 from tf_relax import experiments
 
@@ -25,6 +26,8 @@ def main(argv):
     """Runs the command line."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    # It warns of retracing, since each case is a program of its own.
+    tf.get_logger().setLevel("ERROR")
     settings = experiments.from_flags(experiments.BenchmarkSettings)
     try:
         rows = experiments.benchmark(settings, pathlib.Path(_OUT.value))

@@ -5,6 +5,11 @@ import pathlib
 import random
 
 import pytest
+import tensorflow as tf
+
+# One thread a worker: more would only wait for each other.
+tf.config.threading.set_inter_op_parallelism_threads(1)
+tf.config.threading.set_intra_op_parallelism_threads(1)
 
 # What test_unbiased records, and the CSV's columns from it.
 _GROUP = ("estimator", "distribution")

@@ -175,8 +175,8 @@ def test_a_last_batch_that_is_too_small_is_cut_anew():
     assert int(vae.optimizer.iterations) == 7
 
 
-# The bitwise tests are eager: TensorFlow's graph mode, without XLA, may add
-# three terms in an order that depends on timing.
+# The bitwise tests are eager or by XLA: TensorFlow's graph mode may add three
+# terms in an order that depends on timing.
 
 
 @pytest.mark.parametrize("mode", ["eager", "xla"])

@@ -1,5 +1,6 @@
 """Extreme logits, in float32: finite, and z | b agrees with b."""
 
+import cases
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,66 +15,71 @@ _EXTREME = [-80.0, -20.0, -3.0, 0.0, 3.0, 20.0, 80.0]
 _UNIFORMS = [2.0**-24, 1e-3, 0.3, 0.5, 0.9, 1.0 - 2.0**-24]
 
 
-def _bernoulli_draw():
+def _bernoulli_inputs():
     """All logits with all pairs of uniforms: [logits, u, v]."""
-    logits, u, v = np.meshgrid(_EXTREME, _UNIFORMS, _UNIFORMS, indexing="ij")
-    return relaxations.bernoulli_draw(
-        *(tf.constant(x, tf.float32) for x in (logits, u, v))
-    )
+    return np.meshgrid(_EXTREME, _UNIFORMS, _UNIFORMS, indexing="ij")
 
 
-def _categorical_draw():
-    """Pairs and triples of logits, gaps up to 160, with random uniforms."""
+def _categorical_inputs():
+    """Triples of logits with gaps up to 160, and random uniforms."""
     pairs = np.stack(np.meshgrid(_EXTREME, _EXTREME), -1).reshape(-1, 2)
     third = np.zeros([len(pairs), 1])
     logits = np.concatenate([pairs, third], 1)[:, np.newaxis]
     logits = np.broadcast_to(logits, [len(pairs), 200, 3])
     u, v = np.random.default_rng(0).choice(_UNIFORMS, [2, *logits.shape])
-    return relaxations.categorical_draw(
-        *(tf.constant(x, tf.float32) for x in (logits, u, v))
-    )
+    return logits, u, v
 
 
-_DRAWS = pytest.mark.parametrize(
-    "make",
-    [_bernoulli_draw, _categorical_draw],
-    ids=["bernoulli", "categorical"],
-)
+_KINDS = {
+    "bernoulli": (relaxations.bernoulli_draw, _bernoulli_inputs),
+    "categorical": (relaxations.categorical_draw, _categorical_inputs),
+}
 
 
-def _hard(z, draw):
+def _draw(kind):
+    make, inputs = _KINDS[kind]
+    return make(*(tf.constant(x, tf.float32) for x in inputs()))
+
+
+def _hard(z, kind):
     """H(z)."""
-    if draw.event_ndims == 0:
-        return tf.cast(z > 0, z.dtype)
-    return tf.one_hot(tf.argmax(z, -1), z.shape[-1], dtype=z.dtype)
+    if kind == "bernoulli":
+        return z > 0
+    return tf.one_hot(tf.argmax(z, -1), z.shape[-1])
 
 
-@_DRAWS
-def test_h_of_z_given_b_is_b(make):
-    draw = make()
-    np.testing.assert_array_equal(_hard(draw.conditional(), draw), draw.sample)
+@pytest.mark.parametrize("mode", cases.MODES)
+@pytest.mark.parametrize("kind", _KINDS)
+def test_h_of_z_given_b_is_b(kind, mode):
+    make, inputs = _KINDS[kind]
+
+    @cases.MODES[mode]
+    def sample(logits, u, v):
+        draw = make(logits, u, v)
+        return draw.sample, draw.relaxed, draw.conditional()
+
+    b, z, zt = sample(*(tf.constant(x, tf.float32) for x in inputs()))
+    assert np.isfinite(z).all()
+    assert np.isfinite(zt).all()
+    np.testing.assert_array_equal(_hard(z, kind), b)
+    np.testing.assert_array_equal(_hard(zt, kind), b)
 
 
 def test_top_of_z_given_b_is_never_a_tie():
-    zt = np.sort(_categorical_draw().conditional(), axis=-1)
+    zt = np.sort(_draw("categorical").conditional(), axis=-1)
     assert (zt[..., -1] > zt[..., -2]).all()
 
 
-@_DRAWS
-def test_draws_are_finite(make):
-    draw = make()
-    for x in [
-        draw.relaxed,
-        draw.conditional(),
-        draw.score["logits"],
-        draw.relaxed_score["logits"],
-    ]:
-        assert np.isfinite(x).all()
+@pytest.mark.parametrize("kind", _KINDS)
+def test_scores_are_finite(kind):
+    draw = _draw(kind)
+    assert np.isfinite(draw.score["logits"]).all()
+    assert np.isfinite(draw.relaxed_score["logits"]).all()
 
 
-@_DRAWS
-def test_derivatives_are_finite_and_no_larger_than_one(make):
-    draw = make()
+@pytest.mark.parametrize("kind", _KINDS)
+def test_derivatives_are_finite_and_no_larger_than_one(kind):
+    draw = _draw(kind)
     zt = draw.conditional()
     for unit in np.eye(zt.shape[-1], dtype=np.float32):
         derivative = tf.broadcast_to(tf.constant(unit), zt.shape)

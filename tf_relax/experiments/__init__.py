@@ -2,6 +2,8 @@
 
 from tf_relax.experiments._benchmark import benchmark
 from tf_relax.experiments._benchmark import BenchmarkSettings
+from tf_relax.experiments._compare import compare
+from tf_relax.experiments._compare import CompareSettings
 from tf_relax.experiments._settings import define_flags
 from tf_relax.experiments._settings import from_flags
 from tf_relax.experiments._settings import write_flags
@@ -13,9 +15,11 @@ from tf_relax.experiments._vae import VAESettings
 
 __all__ = [
     "BenchmarkSettings",
+    "CompareSettings",
     "ToySettings",
     "VAESettings",
     "benchmark",
+    "compare",
     "define_flags",
     "from_flags",
     "run_toy",

@@ -93,6 +93,7 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
         data_dir=settings.data_dir or None,
         binarization=settings.binarization,
     )
+    call_size = _call_size(settings, len(data.train))
     model, epoch = _newest_model(out / "checkpoints")
     if model is None:
         model = _make_model(settings, data)
@@ -104,7 +105,7 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
     )
     batches = datasets.Batches(
         data.train,
-        _call_size(settings, len(data.train)),
+        call_size,
         seed=settings.seed,
         dynamic=data.dynamic,
         start_epoch=epoch,

@@ -3,6 +3,7 @@
 from tf_relax.models._architectures import architectures
 from tf_relax.models._discrete_vae import DiscreteVAE
 from tf_relax.models._named import estimator_names
+from tf_relax.models._named import named_estimator
 from tf_relax.models._trainer import EstimatorTrainer
 
 __all__ = [
@@ -10,4 +11,5 @@ __all__ = [
     "EstimatorTrainer",
     "architectures",
     "estimator_names",
+    "named_estimator",
 ]

@@ -88,13 +88,12 @@ class DiscreteVAE(EstimatorTrainer):
         self.image_shape = tuple(image_shape)
         self._num_pixels = int(np.prod(self.image_shape))
         self._architecture = architecture if encoder is None else None
-        parts = (encoder, decoder)
+        parts: tuple[Any, Any] = (encoder, decoder)
         if encoder is None:
             parts = _architectures.build(
                 str(architecture), self._num_pixels, num_latents, seed
             )
-        self.encoder: Any = parts[0]
-        self.decoder: Any = parts[1]
+        self.encoder, self.decoder = parts
         self.num_latents = int(self.encoder.output_shape[-1])
         self.temperature = temperature
         self.seed = seed
@@ -112,7 +111,7 @@ class DiscreteVAE(EstimatorTrainer):
             dtype="float32",
             name="prior_logits",
         )
-        self._estimator_name = estimator if isinstance(estimator, str) else None
+        self.estimator_name = estimator if isinstance(estimator, str) else None
         if isinstance(estimator, str):
             estimator = named_estimator(estimator, temperature, seed)
         self.estimator = estimator
@@ -261,7 +260,7 @@ class DiscreteVAE(EstimatorTrainer):
         config = {
             "architecture": self._architecture,
             "num_latents": self.num_latents,
-            "estimator": self._estimator_name or self.estimator,
+            "estimator": self.estimator_name or self.estimator,
             "num_samples": self.num_samples,
             "temperature": self.temperature,
             "image_shape": self.image_shape,

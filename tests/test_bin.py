@@ -1,0 +1,303 @@
+"""The binaries and the experiments behind them: files, errors, resuming."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tf_relax import experiments
+from tf_relax.experiments import _callbacks
+
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+_SMALL = dict(
+    architecture="linear1",
+    num_latents=10,
+    batch_size=500,
+    steps_per_call=20,
+    bound_samples=0,
+    jit_compile=False,
+)
+
+
+def _command(binary, *arguments):
+    return [sys.executable, str(_ROOT / "bin" / binary), *map(str, arguments)]
+
+
+def _run(binary, *arguments):
+    return subprocess.run(
+        _command(binary, *arguments),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    )
+
+
+def _rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _train(out, **settings):
+    return experiments.train_vae(
+        experiments.VAESettings(**_SMALL | settings), out
+    )
+
+
+def _without_seconds(path):
+    return [
+        {name: x for name, x in row.items() if name != "seconds"}
+        for row in _rows(path)
+    ]
+
+
+def test_train_vae_writes_what_it_promises(tmp_path):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("tensorboard")
+    summary = _train(tmp_path, steps=200, bound_samples=3)
+    rows = _rows(tmp_path / "metrics.csv")
+    assert list(rows[0])[:5] == ["step", "epoch", "seconds", "elbo", "val_elbo"]
+    assert [row["step"] for row in rows] == ["100", "200"]
+    assert float(rows[1]["val_elbo"]) > float(rows[0]["val_elbo"])
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["settings"]["learning_rate"] == 1e-3
+    assert set(config) > {"versions", "device", "xla", "seed", "commit"}
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert summary["test_bound"] > summary["test_elbo"]
+    for name in ("curves.png", "images.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert list((tmp_path / "events").glob("train/events*"))
+    model = keras.models.load_model(tmp_path / "model.keras")
+    assert int(model.optimizer.iterations) == 200
+
+
+def test_flags_txt_repeats_the_settings(tmp_path):
+    settings = experiments.VAESettings(learning_rate=0.003, jit_compile=False)
+    experiments.write_flags(settings, tmp_path / "flags.txt")
+    lines = (tmp_path / "flags.txt").read_text().splitlines()
+    assert "--learning_rate=0.003" in lines
+    assert "--jit_compile=false" in lines
+
+
+class _Killed(Exception):
+    """Stands for a process that dies."""
+
+
+def test_resumed_run_is_bitwise_the_run_that_was_not_stopped(
+    tmp_path, monkeypatch
+):
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    # By XLA: graph mode may add in an order that depends on timing.
+    settings = dict(estimator="rebar", steps=400, jit_compile=True)
+    _train(straight, **settings)
+    original = _callbacks.MetricsCSV.on_epoch_end
+
+    def die_in_the_third_epoch(self, epoch, logs=None):
+        original(self, epoch, logs)
+        if epoch == 2:  # After the CSV's row, before the checkpoint.
+            raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            _callbacks.MetricsCSV, "on_epoch_end", die_in_the_third_epoch
+        )
+        with pytest.raises(_Killed):
+            _train(stopped, **settings)
+    assert len(_rows(stopped / "metrics.csv")) == 3
+    _train(stopped, **settings)
+    assert _without_seconds(straight / "metrics.csv") == _without_seconds(
+        stopped / "metrics.csv"
+    )
+    models = [
+        keras.models.load_model(run / "model.keras")
+        for run in (straight, stopped)
+    ]
+    for part in ("weights", "optimizer", "control_variate_optimizer"):
+        first, second = (
+            getattr(model, part)
+            if part == "weights"
+            else getattr(model, part).variables
+            for model in models
+        )
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_interrupted_binary_exits_with_130_and_resumes(tmp_path):
+    arguments = [f"--{k}={str(v).lower()}" for k, v in _SMALL.items()]
+    command = _command("train_vae.py", f"--out={tmp_path}", *arguments)
+    process = subprocess.Popen(
+        [*command, "--steps=100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    )
+    metrics = tmp_path / "metrics.csv"
+    for line in process.stdout:  # The progress bar, until an epoch is over.
+        if metrics.exists():
+            break
+    process.send_signal(signal.SIGINT)
+    output = process.communicate()[0]
+    assert process.returncode == 130, output
+    assert "The same command resumes" in output
+    done = int(_rows(metrics)[-1]["epoch"])
+    assert done >= 1
+    result = _run(
+        "train_vae.py",
+        f"--out={tmp_path}",
+        *arguments,
+        f"--steps={100 * (done + 1)}",
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(_rows(metrics)[-1]["epoch"]) == done + 1
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    first = _train(tmp_path, steps=100)
+    before = (tmp_path / "metrics.csv").read_text()
+    assert _train(tmp_path, steps=100) == first
+    assert (tmp_path / "metrics.csv").read_text() == before
+
+
+def test_a_folder_of_another_run_is_left_alone(tmp_path):
+    _train(tmp_path, steps=100)
+    before = (tmp_path / "config.json").read_text()
+    with pytest.raises(ValueError, match=r"learning_rate 0\.001, now 0\.01"):
+        _train(tmp_path, steps=100, learning_rate=0.01)
+    assert (tmp_path / "config.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"estimator": "rellax"}, "'rellax'.*Did you mean 'relax'"),
+        ({"architecture": "linear"}, "Did you mean 'linear1'"),
+        ({"dataset": "mnits"}, "Did you mean 'mnist'"),
+        ({"batch_size": 5000}, "batch_size=5000, steps_per_call=20"),
+        ({"binarization": "dynamic"}, "data_dir"),
+    ],
+    ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
+)
+def test_wrong_settings_are_named_and_leave_nothing(
+    settings, message, tmp_path
+):
+    with pytest.raises(ValueError, match=message):
+        _train(tmp_path / "run", **settings)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--estimatr=relax"], "Did you mean: estimator"),
+        (["--estimator=rellax"], "Did you mean 'relax'"),
+        (["--batch_size=0"], "batch_size"),
+        (["--data_dir=/no/such/folder"], "/no/such/folder"),
+    ],
+    ids=["flag", "estimator", "bound", "folder"],
+)
+def test_wrong_command_lines_are_one_message(arguments, message, tmp_path):
+    result = _run("train_vae.py", f"--out={tmp_path / 'run'}", *arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_toy_starts_at_the_known_variance_and_writes_its_files(tmp_path):
+    pytest.importorskip("matplotlib")
+    settings = experiments.ToySettings(steps=200, num_seeds=2, seed=3)
+    experiments.run_toy(settings, tmp_path)
+    rows = _rows(tmp_path / "metrics.csv")
+    assert list(rows[0]) == [
+        "estimator",
+        "seed",
+        "step",
+        "theta",
+        "loss",
+        "log_variance",
+    ]
+    assert len(rows) == 3 * 2 * 21
+    start = [float(r["log_variance"]) for r in rows if r["step"] == "0"]
+    # At theta = 1/2 REINFORCE has -4.159 and RELAX, whose control variate
+    # starts at zero, the same; b - 1/2 takes two values, so the sample
+    # variance of 1,000 draws is within 1 % but for the draw of signs.
+    np.testing.assert_allclose(
+        [*start[:2], *start[4:]], np.log(0.125**2), atol=0.02
+    )
+    end = {
+        r["estimator"]: float(r["log_variance"])
+        for r in rows
+        if r["step"] == "200"
+    }
+    assert end["relax"] < -8.0 < end["reinforce"]
+    assert (tmp_path / "curves.png").exists()
+
+
+def test_toy_names_the_closest_estimator(tmp_path):
+    with pytest.raises(ValueError, match="Did you mean 'relax'"):
+        experiments.run_toy(
+            experiments.ToySettings(estimator="reinforce,relx"), tmp_path
+        )
+
+
+def test_benchmark_columns_and_reference(tmp_path):
+    settings = experiments.BenchmarkSettings(
+        estimator="leave_one_out,relax",
+        architecture="linear1",
+        batch_size="10",
+        steps_per_call="2",
+        jit_compile="false",
+        rounds=2,
+        steps_per_round=2,
+    )
+    experiments.benchmark(settings, tmp_path / "b.csv")
+    rows = _rows(tmp_path / "b.csv")
+    assert list(rows[0]) == [
+        "estimator",
+        "architecture",
+        "batch_size",
+        "steps_per_call",
+        "jit_compile",
+        "median_ms",
+        "min_ms",
+        "max_ms",
+        "ratio_to_leave_one_out",
+    ]
+    assert float(rows[0]["ratio_to_leave_one_out"]) == 1.0
+    assert float(rows[1]["min_ms"]) <= float(rows[1]["median_ms"])
+    beside = json.loads((tmp_path / "b.json").read_text())
+    assert beside["matrix_product_gflops"] > 0
+
+
+def test_compare_ranks_a_trained_control_variate_below_reinforce(tmp_path):
+    _train(tmp_path / "run", steps=100)
+    rows = experiments.compare(
+        experiments.CompareSettings(
+            estimator="reinforce,leave_one_out,relax",
+            num_images=50,
+            num_draws=300,
+        ),
+        tmp_path / "run" / "model.keras",
+        tmp_path / "variance.csv",
+    )
+    variance = {r["estimator"]: float(r["gradient_variance"]) for r in rows}
+    error = {r["estimator"]: float(r["standard_error"]) for r in rows}
+    for low, high in (("relax", "leave_one_out"), ("relax", "reinforce")):
+        margin = 6 * (error[low] + error[high])
+        assert variance[low] + margin < variance[high]
+
+
+def test_compare_without_a_model_says_where_it_was_sought(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no.keras"):
+        experiments.compare(
+            experiments.CompareSettings(),
+            tmp_path / "no.keras",
+            tmp_path / "variance.csv",
+        )

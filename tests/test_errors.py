@@ -1,0 +1,189 @@
+"""Errors say what was expected, what was received, and what to do."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_relax as tfr
+from tf_relax import control_variates as cv
+
+tfrd = tfr.distributions
+_SEED = (1, 2)
+_Q = tfrd.Bernoulli(logits=tf.zeros([4, 3]))
+_CLASSES = tfrd.OneHotCategorical(logits=tf.zeros([4, 3]))
+_NORMAL = tfrd.Normal(loc=tf.zeros([4, 3]), scale=1.0)
+
+
+def _f(b):
+    return tf.reduce_sum(b, -1)
+
+
+def _black_box(b):
+    return np.asarray(b).sum(-1)
+
+
+@pytest.mark.parametrize(
+    ("q", "f", "received"),
+    [
+        (_Q, lambda b: b[:2, 0], r"f\(b\).shape=\(2,\), b.shape=\(4, 3\)"),
+        (_Q, lambda b: tf.transpose(b), r"f\(b\).shape=\(3, 4\)"),
+        (_Q, lambda b: b[..., tf.newaxis], r"f\(b\).shape=\(4, 3, 1\)"),
+        (_Q, lambda b: tf.reduce_sum(b, 0), r"f\(b\).shape=\(3,\)"),
+        (_CLASSES, lambda b: b, r"here \(4,\).*f\(b\).shape=\(4, 3\)"),
+    ],
+    ids=["cut", "transposed", "too_long", "wrong_axis", "one_hot_axis"],
+)
+def test_f_of_the_wrong_shape(q, f, received):
+    with pytest.raises(ValueError, match=received):
+        q.reinforce_gradient(f, seed=_SEED)
+
+
+def test_f_that_reduces_the_axis_of_samples():
+    with pytest.raises(ValueError, match=r"with that of the samples.*\(\)"):
+        _Q.reinforce_gradient(tf.reduce_sum, seed=_SEED, num_samples=3)
+
+
+def test_numpy_f_of_the_wrong_shape_in_graph_mode():
+    @tf.function
+    def gradient():
+        f = lambda b: np.asarray(b)[:2, 0]
+        return _Q.reinforce_gradient(f, seed=_SEED).gradients
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"shape=\(2,\)"):
+        gradient()
+
+
+def test_f_of_integers():
+    with pytest.raises(ValueError, match="dtype=int32. Cast f.b. to float32"):
+        _Q.reinforce_gradient(lambda b: tf.cast(_f(b), tf.int32), seed=_SEED)
+
+
+@pytest.mark.parametrize(
+    ("c", "received"),
+    [
+        (lambda z: z, r"c\(z\).shape=\(4, 3\), f\(b\).shape=\(4,\)"),
+        (lambda z: _f(z)[:2], r"c\(z\).shape=\(2,\)"),
+        (lambda z: tf.cast(_f(z), tf.int32), "dtype=int32"),
+        (_black_box, "a NumPy array"),
+    ],
+    ids=["not_reduced", "cut", "integer", "numpy"],
+)
+@pytest.mark.parametrize("coupled", [True, False])
+def test_wrong_control_variate(c, received, coupled):
+    with pytest.raises(ValueError, match=received):
+        _Q.relax_gradient(_f, c, seed=_SEED, coupled=coupled)
+
+
+@pytest.mark.parametrize(
+    "seed", [3, None, (1, 2, 3), (0.5, 1.0), [[1, 2]], "ab", np.int64(3)]
+)
+def test_seed_that_is_not_two_integers(seed):
+    with pytest.raises(ValueError, match="two integers.*Received: seed="):
+        _Q.reinforce_gradient(_f, seed=seed)
+
+
+def test_seed_is_a_required_keyword():
+    with pytest.raises(TypeError, match="seed"):
+        _Q.reinforce_gradient(_f)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "num_samples"),
+    [(tfr.LeaveOneOut(), 1), (tfr.Reinforce(), 0), (tfr.REBAR(), -1)],
+)
+def test_too_few_samples(estimator, num_samples):
+    with pytest.raises(ValueError, match=f"num_samples={num_samples}"):
+        estimator.estimate(_f, _Q, seed=_SEED, num_samples=num_samples)
+
+
+@pytest.mark.parametrize(
+    ("q", "method", "arguments", "message"),
+    [
+        (_NORMAL, "relax", [_f], "RELAX.*Received: Normal.*`lax_gradient`"),
+        (_NORMAL, "dlax", [_f], "DLAX.*Received: Normal.*`lax_gradient`"),
+        (_NORMAL, "rebar", [], "REBAR.*Received: Normal.*`lax_gradient`"),
+        (_Q, "lax", [_f], "LAX.*Received: Bernoulli.*`relax_gradient`"),
+        (_CLASSES, "lax", [_f], "Received: OneHotCategorical.*`relax_grad"),
+    ],
+    ids=lambda x: x if isinstance(x, str) and x.isalpha() else "",
+)
+def test_estimator_that_is_not_valid_here(q, method, arguments, message):
+    with pytest.raises(TypeError, match=message):
+        getattr(q, f"{method}_gradient")(_f, *arguments, seed=_SEED)
+
+
+def test_relaxed_f_of_a_continuous_distribution():
+    estimator = tfr.LAX(cv.RelaxedFunction())
+    with pytest.raises(TypeError, match="Received: Normal. Use a Network"):
+        estimator.estimate(_f, _NORMAL, seed=_SEED)
+
+
+def test_rebar_of_a_black_box():
+    with pytest.raises(ValueError, match="REBAR.*RELAX with a .*Network"):
+        _Q.rebar_gradient(_black_box, seed=_SEED)
+    with pytest.raises(ValueError, match="REBAR.*RELAX with a .*Network"):
+        tfr.REBAR().estimate(_black_box, _Q, seed=_SEED)
+
+
+def test_rebar_of_a_black_box_in_graph_mode():
+    @tf.function
+    def gradient():
+        return _Q.rebar_gradient(_black_box, seed=_SEED).gradients
+
+    # TensorFlow's own: a tensor of the graph is no NumPy array.
+    with pytest.raises(NotImplementedError, match="numpy"):
+        gradient()
+
+
+@pytest.mark.parametrize(
+    ("name", "closest"), [("relex", "relax"), ("Rebar", "rebar")]
+)
+def test_unknown_name_of_an_estimator(name, closest):
+    with pytest.raises(ValueError, match=f"'{name}'.*mean '{closest}'.*dlax"):
+        tfr.estimators.get(name)
+
+
+def test_known_names_of_estimators():
+    for name in tfr.estimators.names():
+        arguments = {"control_variate": _f} if "lax" in name else {}
+        estimator = tfr.estimators.get(name, **arguments)
+        assert isinstance(estimator, tfr.Estimator)
+
+
+@pytest.mark.parametrize("family", ["Bernoulli", "OneHotCategorical"])
+def test_samples_of_integers(family):
+    with pytest.raises(ValueError, match="floating.*dtype=int32"):
+        getattr(tfrd, family)(logits=[0.0, 0.0], dtype=tf.int32)
+
+
+@pytest.mark.parametrize("family", ["Bernoulli", "OneHotCategorical"])
+def test_logits_and_probs(family):
+    make = getattr(tfrd, family)
+    with pytest.raises(ValueError, match="but not both"):
+        make(logits=[0.0, 0.0], probs=[0.5, 0.5])
+    with pytest.raises(ValueError, match="probs.* or .*logits"):
+        make()
+
+
+def test_normal_of_no_parameters():
+    with pytest.raises(ValueError, match="`loc`, `scale_diag` or both"):
+        tfrd.MultivariateNormalDiag()
+
+
+def test_independent_of_a_distribution_of_tfp():
+    import tensorflow_probability as tfp
+
+    with pytest.raises(TypeError, match="Received: .*Bernoulli.*tfd.Indep"):
+        tfrd.Independent(tfp.distributions.Bernoulli(logits=[0.0]), 1)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0])
+def test_temperature_that_is_not_positive(temperature):
+    with pytest.raises(ValueError, match=f"temperature={temperature}"):
+        tfr.REBAR(temperature)
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_decay_outside_its_range(decay):
+    with pytest.raises(ValueError, match=f"decay={decay}"):
+        tfr.estimators.MovingAverage(decay)

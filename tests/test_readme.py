@@ -1,0 +1,43 @@
+"""README's code runs and prints what it says; its tables are results'."""
+
+import contextlib
+import io
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+_README = (_ROOT / "README.md").read_text()
+_BLOCKS = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    return {}  # The blocks build on one another, as a reader's session does.
+
+
+@pytest.mark.parametrize("index", range(len(_BLOCKS)))
+def test_code_runs_and_prints_what_its_comments_say(index, namespace):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(_BLOCKS[index], f"README block {index}", "exec"), namespace)
+    said = re.findall(r"^print\(.*?\)  # (.*)$", _BLOCKS[index], re.MULTILINE)
+    lines = [x for x in printed.getvalue().splitlines() if "━" not in x]
+    for line, expected in zip(lines, said, strict=True):
+        assert expected.startswith(line)
+
+
+def test_tables_are_those_of_results():
+    command = [sys.executable, str(_ROOT / "bin" / "tables.py"), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_named_files_exist():
+    for path in re.findall(r"\]\((?!https?:)([^)#]+)\)", _README):
+        assert (_ROOT / path).exists(), path
+    for path in re.findall(r"\b(?:bin|results)/[\w/]+\.\w+", _README):
+        assert (_ROOT / path).exists() or "CSV" in path, path

@@ -1,0 +1,124 @@
+"""Same seed, same numbers; nothing global is read or written."""
+
+import random
+
+import cases
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_relax as tfr
+
+_PAIRS = list(cases.pairs(cases.BASE_FAMILIES))
+
+
+def _estimate(method, family, seed):
+    name = cases.METHODS[method].control_variates[-1]
+    return cases.estimator_of(method, family, name).estimate(
+        cases.FAMILIES[family].f,
+        cases.FAMILIES[family].rows(20),
+        seed=seed,
+        num_samples=cases.METHODS[method].num_samples,
+    )
+
+
+def _assert_equal(first, second):
+    for x, y in zip(
+        tf.nest.flatten(first), tf.nest.flatten(second), strict=True
+    ):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize(("method", "family"), _PAIRS)
+def test_same_seed_gives_the_same_bits(method, family):
+    _assert_equal(
+        _estimate(method, family, (1, 2)), _estimate(method, family, (1, 2))
+    )
+
+
+@pytest.mark.parametrize("family", cases.BASE_FAMILIES)
+def test_other_seed_gives_other_samples(family):
+    samples = [
+        np.array(_estimate("reinforce", family, seed).sample)
+        for seed in [(1, 2), (1, 3), (2, 2), (2, 1)]
+    ]
+    for i, x in enumerate(samples):
+        for y in samples[:i]:
+            assert not np.array_equal(x, y)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        [1, 2],
+        np.array([1, 2]),
+        np.array([1, 2], np.int32),
+        tf.constant([1, 2]),
+        tf.constant([1, 2], tf.int64),
+        tf.Variable([1, 2]),
+    ],
+    ids=["list", "numpy64", "numpy32", "int32", "int64", "variable"],
+)
+def test_kinds_of_seeds_are_one(seed):
+    _assert_equal(
+        _estimate("relax", "bernoulli", (1, 2)).sample,
+        _estimate("relax", "bernoulli", seed).sample,
+    )
+
+
+def test_global_seeds_do_not_matter():
+    tf.random.set_seed(1)
+    first = _estimate("relax", "categorical", (1, 2))
+    tf.random.set_seed(2)
+    _assert_equal(first, _estimate("relax", "categorical", (1, 2)))
+
+
+@pytest.mark.parametrize(("method", "family"), _PAIRS)
+def test_global_generators_are_left_alone(method, family):
+    def numbers():
+        tf.random.set_seed(3)
+        np.random.seed(3)  # The global state, since it must not be touched.
+        random.seed(3)
+        tf.random.get_global_generator().reset_from_seed(3)
+
+    def take():
+        return (
+            tf.random.uniform([3]),
+            np.random.uniform(size=3),
+            random.random(),
+            tf.random.get_global_generator().uniform([3]),
+        )
+
+    numbers()
+    expected = take()
+    numbers()
+    _estimate(method, family, (1, 2))
+    _assert_equal(expected, take())
+
+
+def test_samples_of_one_draw_differ():
+    q = cases.FAMILIES["bernoulli"].rows(50)
+    b = q.draw((1, 2), 3).sample
+    for k in range(3):
+        assert not np.array_equal(b[k], b[k - 1])
+
+
+def test_noises_of_z_and_zt_differ():
+    draw = cases.FAMILIES["bernoulli"].rows(50).draw((1, 2))
+    assert not np.isclose(draw.relaxed, draw.conditional()).any()
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_new_seeds_do_not_retrace(mode):
+    traces = []
+
+    @cases.MODES[mode]
+    def gradient(seed):
+        traces.append(seed)
+        q = tfr.distributions.Bernoulli(logits=tf.zeros([3, 2]))
+        f = lambda b: tf.reduce_sum(b, -1)
+        return q.rebar_gradient(f, seed=seed).gradients["logits"]
+
+    for step in range(3):
+        gradient(tf.constant([0, step]))
+    assert len(traces) == 1
