@@ -159,6 +159,15 @@ def test_interrupted_binary_exits_with_130_and_resumes(tmp_path):
     assert int(_rows(metrics)[-1]["epoch"]) == done + 1
 
 
+def test_a_damaged_checkpoint_is_skipped(tmp_path):
+    _train(tmp_path, steps=200)
+    newest = tmp_path / "checkpoints" / "epoch_00002.keras"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    _train(tmp_path, steps=300)
+    steps = [row["step"] for row in _rows(tmp_path / "metrics.csv")]
+    assert steps == ["100", "200", "300"]
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path):
     first = _train(tmp_path, steps=100)
     before = (tmp_path / "metrics.csv").read_text()

@@ -81,6 +81,28 @@ def test_unequal_weights_reach_the_encoder():
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "family"),
+    [pytest.param(*pair, id="-".join(pair)) for pair in cases.pairs()],
+)
+def test_parameters_get_the_estimate_and_nothing_else(method, family):
+    names = method, family, cases.METHODS[method].control_variates[-1]
+    num_samples = cases.METHODS[method].num_samples
+    options = {"seed": _SEED, "num_samples": num_samples}
+    f, q = cases.FAMILIES[family].f, cases.FAMILIES[family].rows(5)
+    with tf.GradientTape() as tape:
+        tape.watch(q.given_parameters())
+        values = tfr.expectation(
+            f, q, estimator=cases.estimator_of(*names), **options
+        )
+        loss = tf.reduce_sum(values)
+    found = tape.gradient(loss, q.given_parameters())
+    estimator = cases.estimator_of(*names)  # Anew: some remember values.
+    expected = estimator.estimate(f, q, **options).gradients
+    for name, gradient in found.items():
+        paths.assert_close(gradient, expected[name], name)
+
+
 def test_value_is_the_mean_over_samples():
     vae = paths.TinyVae()
     q = vae.q()

@@ -126,6 +126,23 @@ def test_certain_outcomes_stay_certain_and_finite(family, probs):
     assert np.isfinite(estimate.gradients["probs"]).all()
 
 
+@pytest.mark.parametrize("p", [1e-30, 1e-6, 0.3, 1.0 - 1e-6])
+def test_probs_are_as_exact_as_their_logits(p):
+    by_probs = tfrd.Bernoulli(probs=tf.constant([p], tf.float64))
+    logits = tf.constant([np.log(p) - np.log1p(-p)])
+    np.testing.assert_allclose(
+        by_probs.draw((0, 0)).relaxed,
+        tfrd.Bernoulli(logits=logits).draw((0, 0)).relaxed,
+        rtol=1e-9,
+    )
+    both = tf.constant([p, 1.0 - p], tf.float64)
+    np.testing.assert_allclose(
+        tfrd.OneHotCategorical(probs=both).draw((0, 0)).relaxed,
+        tfrd.OneHotCategorical(logits=tf.math.log(both)).draw((0, 0)).relaxed,
+        rtol=1e-9,
+    )
+
+
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 def test_uniforms_are_from_the_open_interval(dtype):
     u = relaxations.open_uniform(tf.constant([0, 1]), [1_000_000], dtype)

@@ -198,12 +198,31 @@ def test_weight_gradients_are_those_of_the_mean_expectation(num_samples):
     )
 
 
-def test_moving_average_is_the_mean_of_earlier_values():
+def _by_method(f, q, baseline):
+    q.reinforce_gradient(f, seed=_SEED, baseline=baseline)
+
+
+def _by_expectation(f, q, baseline):
+    tfr.expectation(f, q, estimator=tfr.Reinforce(baseline), seed=_SEED)
+
+
+def _by_weights(f, q, baseline):
+    logits = tf.Variable(q.logits)
+    tfr.weight_gradients(
+        f,
+        lambda: tfrd.Bernoulli(logits=logits),
+        [logits],
+        estimator=tfr.Reinforce(baseline),
+        seed=_SEED,
+    )
+
+
+@pytest.mark.parametrize("use", [_by_method, _by_expectation, _by_weights])
+def test_moving_average_is_the_mean_of_earlier_values(use):
     baseline = tfr.estimators.MovingAverage(decay=0.5)
     q = tfrd.Bernoulli(logits=tf.zeros([4, 2]))
     for value in [2.0, 6.0]:
-        f = lambda b, value=value: 0.0 * b[:, 0] + value
-        q.reinforce_gradient(f, seed=_SEED, baseline=baseline)
+        use(lambda b, value=value: 0.0 * b[:, 0] + value, q, baseline)
     # (0.25 * 2 + 0.5 * 6) / 0.75
     np.testing.assert_allclose(baseline.read(), 14 / 3, rtol=1e-6)
 

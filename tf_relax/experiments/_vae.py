@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 from typing import Any
+import zipfile
 
 from absl import logging
 import keras
@@ -180,15 +181,18 @@ def _make_model(
 
 
 def _newest_model(folder: pathlib.Path) -> tuple[DiscreteVAE | None, int]:
-    """Returns the model of the newest checkpoint and its epoch."""
-    found = _callbacks.checkpoints(folder)
-    if not found:
-        return None, 0
-    logging.info("Resuming from %s", found[-1])
-    return (
-        keras.models.load_model(found[-1]),
-        _callbacks.epoch_of(found[-1]),
-    )
+    """Returns the model of the newest whole checkpoint and its epoch."""
+    for path in reversed(_callbacks.checkpoints(folder)):
+        try:
+            model = keras.models.load_model(path)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            logging.warning(
+                "%s is damaged (%s); taking the one before it.", path, error
+            )
+        else:
+            logging.info("Resuming from %s", path)
+            return model, _callbacks.epoch_of(path)
+    return None, 0
 
 
 def _call_size(settings: VAESettings, num_images: int) -> int:
