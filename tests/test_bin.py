@@ -140,7 +140,7 @@ def test_interrupted_binary_exits_with_130_and_resumes(tmp_path):
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
     )
     metrics = tmp_path / "metrics.csv"
-    for line in process.stdout:  # The progress bar, until an epoch is over.
+    for _ in process.stdout:  # The progress bar, until an epoch is over.
         if metrics.exists():
             break
     process.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ from tf_relax.datasets._image_dataset import binarize
 from tf_relax.datasets._image_dataset import ImageDataset
 from tf_relax.datasets._mnist import load_mnist
 from tf_relax.datasets._mnist import make_static_mnist
+from tf_relax.datasets._omniglot import load_omniglot
 from tf_relax.datasets._registry import load
 from tf_relax.datasets._registry import LOADERS
 
@@ -15,5 +16,6 @@ __all__ = [
     "binarize",
     "load",
     "load_mnist",
+    "load_omniglot",
     "make_static_mnist",
 ]

@@ -9,6 +9,7 @@ from absl import logging
 import numpy as np
 
 from tf_relax.datasets import _amat
+from tf_relax.datasets import _files
 from tf_relax.datasets import _idx
 from tf_relax.datasets import _npz
 from tf_relax.datasets._image_dataset import binarize_once
@@ -127,7 +128,7 @@ class _Format(NamedTuple):
 def _read_amat(*paths: pathlib.Path) -> ImageDataset:
     splits = [_amat.read_amat(path, _PIXELS) for path in paths]
     for path, images, size in zip(paths, splits, SIZES, strict=True):
-        _check_shape(path, images, (size, _PIXELS))
+        _files.check_shape(path, images, (size, _PIXELS))
     train, valid, test = splits
     return ImageDataset("mnist-amat", train, valid, test, dynamic=False)
 
@@ -136,8 +137,8 @@ def _read_idx(
     train_path: pathlib.Path, test_path: pathlib.Path
 ) -> ImageDataset:
     train, test = _idx.read_idx(train_path), _idx.read_idx(test_path)
-    _check_shape(train_path, train, (SIZES[0] + SIZES[1], _PIXELS))
-    _check_shape(test_path, test, (SIZES[2], _PIXELS))
+    _files.check_shape(train_path, train, (SIZES[0] + SIZES[1], _PIXELS))
+    _files.check_shape(test_path, test, (SIZES[2], _PIXELS))
     return _split("mnist-idx", train, test)
 
 
@@ -161,7 +162,7 @@ def _read_packed(
 ) -> ImageDataset:
     splits = [_npz.unpack(path, arrays[split], _PIXELS) for split in _SPLITS]
     for images, size in zip(splits, SIZES, strict=True):
-        _check_shape(path, images, (size, _PIXELS))
+        _files.check_shape(path, images, (size, _PIXELS))
     name = "mnist-embedded" if path == EMBEDDED else "mnist-packed"
     train, valid, test = splits
     return ImageDataset(name, train, valid, test, dynamic=False)
@@ -170,8 +171,8 @@ def _read_packed(
 def _read_keras(
     path: pathlib.Path, train: np.ndarray, test: np.ndarray
 ) -> ImageDataset:
-    _check_shape(path, train, (SIZES[0] + SIZES[1], 28, 28))
-    _check_shape(path, test, (SIZES[2], 28, 28))
+    _files.check_shape(path, train, (SIZES[0] + SIZES[1], 28, 28))
+    _files.check_shape(path, test, (SIZES[2], 28, 28))
     return _split(
         "mnist-keras", train.reshape(-1, _PIXELS), test.reshape(-1, _PIXELS)
     )
@@ -210,11 +211,9 @@ def _format_in_folder(folder: pathlib.Path, binarization: str) -> _Format:
     grey = [format_ for format_ in there if not format_.is_binary]
     wanted = grey or there if binarization == "dynamic" else there
     if not wanted:
-        names = sorted(p.name for p in folder.iterdir())
         raise FileNotFoundError(
             f"{folder}: expected the files of MNIST. Received a folder with "
-            f"{', '.join(names[:8]) or 'nothing'}"
-            f"{', ...' if len(names) > 8 else ''}.\n{_HELP}"
+            f"{_files.contents(folder)}.\n{_HELP}"
         )
     return wanted[0]
 
@@ -267,13 +266,3 @@ def _make_static(data: ImageDataset, seed: int) -> ImageDataset:
             seed,
         )
     return data
-
-
-def _check_shape(
-    path: pathlib.Path, images: np.ndarray, expected: tuple[int, ...]
-) -> None:
-    if images.shape != expected:
-        raise ValueError(
-            f"{path}: expected images of shape {expected}. "
-            f"Received: {images.shape}."
-        )

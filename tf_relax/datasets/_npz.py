@@ -11,11 +11,14 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 
 
-def read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Returns the uint8 arrays of an archive by name.
+def read_npz(
+    path: pathlib.Path, dtypes: tuple[type[np.generic], ...] = (np.uint8,)
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of an archive by name.
 
     Args:
       path: the file.
+      dtypes: those wanted.
 
     Returns:
       Name to array. Arrays of other dtypes (labels, say) are left out.
@@ -36,7 +39,7 @@ def read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
     return {
         name: array
         for name, array in arrays.items()
-        if isinstance(array, np.ndarray) and array.dtype == np.uint8
+        if isinstance(array, np.ndarray) and array.dtype in dtypes
     }
 
 

@@ -5,6 +5,7 @@ import difflib
 import os
 
 from tf_relax.datasets import _mnist
+from tf_relax.datasets import _omniglot
 from tf_relax.datasets._image_dataset import ImageDataset
 
 _BINARIZATIONS = ("static", "dynamic")
@@ -12,7 +13,10 @@ _BINARIZATIONS = ("static", "dynamic")
 # Maps (data_dir, binarization, seed) to the data.
 Loader = Callable[[str | os.PathLike[str] | None, str, int], ImageDataset]
 
-LOADERS: dict[str, Loader] = {"mnist": _mnist.load_mnist}
+LOADERS: dict[str, Loader] = {
+    "mnist": _mnist.load_mnist,
+    "omniglot": _omniglot.load_omniglot,
+}
 
 
 def load(
@@ -27,20 +31,23 @@ def load(
     Args:
       name: a key of `LOADERS`, such as `"mnist"`.
       data_dir: folder or file with the data, in any format that the loader
-        knows (for MNIST see `load_mnist`). Default:
-        the file embedded in the package.
+        knows: see `load_mnist`, `load_omniglot`. Default: the file embedded
+        in the package, which only MNIST has.
       binarization: `"static"`, pixels are 0 or 1, drawn once; or `"dynamic"`,
         pixels are grey levels 0..255, to be drawn at each use by `binarize`.
       seed: non-negative integer, of the draws that make grey levels static.
-        Has no effect on files that are binary already.
+        Has no effect on files that are binary already, nor on Omniglot, whose
+        draws are those of the paper's code.
 
     Returns:
       An `ImageDataset`. Its `name` says what was read.
 
     Raises:
       ValueError: if `name` or `binarization` is unknown, if a file is not what
-        it should be, or if grey levels are asked of a binary file.
+        it should be or has to be given, or if grey levels are asked of a binary
+        file.
       FileNotFoundError: if a file is missing.
+      ImportError: if reading it needs a package that is missing.
 
     Examples:
       >>> from tf_relax import datasets

@@ -27,11 +27,11 @@ _EVALUATION_BATCH = 1000
 class VAESettings:
     """What a run is made with; the flags of `bin/train_vae.py`."""
 
-    dataset: str = setting("mnist", "Data set: mnist.")
+    dataset: str = setting("mnist", f"One of {', '.join(sorted(datasets.LOADERS))}.")
     data_dir: str = setting(
         "",
         "Folder or file of your own data: idx(.gz), mnist.npz or .amat for "
-        "MNIST. Empty: the embedded file.",
+        "mnist, chardata.mat for omniglot. Empty: the embedded mnist.",
     )
     binarization: str = setting(
         "static", "static, once; or dynamic, afresh at each use."
