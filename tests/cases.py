@@ -185,6 +185,10 @@ METHODS = {
     "leave_one_out_k3": Method(lambda _: tfr.LeaveOneOut(), num_samples=3),
     "lax": Method(tfr.LAX, _C, discrete=False),
     "lax_k3": Method(tfr.LAX, _C, discrete=False, num_samples=3),
+    "muprop": Method(lambda _: tfr.MuProp(), continuous=False),
+    "muprop_k3": Method(
+        lambda _: tfr.MuProp(), continuous=False, num_samples=3
+    ),
     "dlax": Method(tfr.DLAX, _C, continuous=False),
     "dlax_k3": Method(tfr.DLAX, _C, continuous=False, num_samples=3),
     "relax": Method(tfr.RELAX, _C, continuous=False),

@@ -101,17 +101,34 @@ def test_relax_with_the_relaxed_f_is_rebar(family, coupled):
     _assert_close(_gradients(rebar, family), relax.gradients)
 
 
-@pytest.mark.parametrize("method", ["relax", "dlax", "lax", "reinforce"])
-def test_methods_are_calls_of_the_objects(method):
-    family = cases.FAMILIES["normal" if method == "lax" else "bernoulli"]
-    q = family.rows(5)
-    c = [] if method == "reinforce" else [family.f]
-    by_method = getattr(q, f"{method}_gradient")(family.f, *c, seed=_SEED)
-    by_object = tfr.estimators.get(
-        method, **({"control_variate": family.f} if c else {})
-    ).estimate(family.f, q, seed=_SEED)
-    for x, y in zip(by_method, by_object, strict=True):
-        _assert_close(x, y)
+_CALLS = {
+    "relax": ("bernoulli", lambda c: tfr.RELAX(c), {}),
+    "relax_independent": (
+        "bernoulli",
+        lambda c: tfr.RELAX(c, coupled=False),
+        {"coupled": False},
+    ),
+    "dlax": ("bernoulli", lambda c: tfr.DLAX(c), {}),
+    "lax": ("normal", lambda c: tfr.LAX(c), {}),
+}
+
+
+@pytest.mark.parametrize("num_samples", [1, 3])
+@pytest.mark.parametrize("call", _CALLS)
+def test_methods_are_calls_of_the_objects(call, num_samples):
+    family, make, kwargs = _CALLS[call]
+    family = cases.FAMILIES[family]
+    q, c = family.rows(5), cv.Network((3,), "tanh")
+    options = {
+        "seed": _SEED,
+        "num_samples": num_samples,
+        "context": tf.fill([5, 1], 0.3),
+    }
+    method = getattr(q, f"{call.split('_')[0]}_gradient")
+    _assert_close(
+        tuple(method(family.f, c, **options, **kwargs)),
+        tuple(make(c).estimate(family.f, q, **options)),
+    )
 
 
 @pytest.mark.parametrize("num_samples", [2, 4])

@@ -8,24 +8,25 @@ from tf_relax import _requirements
 
 _requirements.check()
 
-from tf_relax import control_variates  # noqa: E402
-from tf_relax import datasets  # noqa: E402
-from tf_relax import distributions  # noqa: E402
-from tf_relax import estimators  # noqa: E402
-from tf_relax import models  # noqa: E402
-from tf_relax import testing  # noqa: E402
-from tf_relax._version import __version__  # noqa: E402
-from tf_relax.control_variates import ControlVariate  # noqa: E402
-from tf_relax.estimators import DLAX  # noqa: E402
-from tf_relax.estimators import Estimator  # noqa: E402
-from tf_relax.estimators import expectation  # noqa: E402
-from tf_relax.estimators import GradientEstimate  # noqa: E402
-from tf_relax.estimators import LAX  # noqa: E402
-from tf_relax.estimators import LeaveOneOut  # noqa: E402
-from tf_relax.estimators import REBAR  # noqa: E402
-from tf_relax.estimators import Reinforce  # noqa: E402
-from tf_relax.estimators import RELAX  # noqa: E402
-from tf_relax.estimators import weight_gradients  # noqa: E402
+from tf_relax import control_variates
+from tf_relax import datasets
+from tf_relax import distributions
+from tf_relax import estimators
+from tf_relax import models
+from tf_relax import testing
+from tf_relax._version import __version__
+from tf_relax.control_variates import ControlVariate
+from tf_relax.estimators import DLAX
+from tf_relax.estimators import Estimator
+from tf_relax.estimators import expectation
+from tf_relax.estimators import GradientEstimate
+from tf_relax.estimators import LAX
+from tf_relax.estimators import LeaveOneOut
+from tf_relax.estimators import MuProp
+from tf_relax.estimators import REBAR
+from tf_relax.estimators import Reinforce
+from tf_relax.estimators import RELAX
+from tf_relax.estimators import weight_gradients
 
 __all__ = [
     "ControlVariate",
@@ -34,6 +35,7 @@ __all__ = [
     "GradientEstimate",
     "LAX",
     "LeaveOneOut",
+    "MuProp",
     "REBAR",
     "RELAX",
     "Reinforce",

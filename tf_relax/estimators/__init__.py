@@ -10,6 +10,7 @@ from tf_relax.estimators._estimator import GradientEstimate
 from tf_relax.estimators._expectation import expectation
 from tf_relax.estimators._lax import LAX
 from tf_relax.estimators._leave_one_out import LeaveOneOut
+from tf_relax.estimators._muprop import MuProp
 from tf_relax.estimators._rebar import REBAR
 from tf_relax.estimators._registry import get
 from tf_relax.estimators._registry import names
@@ -27,6 +28,7 @@ __all__ = [
     "LAX",
     "LeaveOneOut",
     "MovingAverage",
+    "MuProp",
     "REBAR",
     "RELAX",
     "Reinforce",

@@ -69,11 +69,13 @@ def reduce_to(gradients: Gradients, parameters: dict[str, Any]) -> Gradients:
 def squared_norm(gradients: Gradients, value: tf.Tensor) -> tf.Tensor:
     """Returns `||g_b||^2` of each example, in the shape of `value`."""
     return sum(
-        tf.reduce_sum(
-            tf.square(gradient), tf.range(tf.rank(value), tf.rank(gradient))
-        )
-        for gradient in gradients.values()
+        sum_after(tf.square(gradient), value) for gradient in gradients.values()
     )
+
+
+def sum_after(x: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """Sums `x` over the axes that `value` does not have."""
+    return tf.reduce_sum(x, tf.range(tf.rank(value), tf.rank(x)))
 
 
 def _sum_broadcast(

@@ -8,6 +8,7 @@ from tf_relax.estimators._dlax import DLAX
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._lax import LAX
 from tf_relax.estimators._leave_one_out import LeaveOneOut
+from tf_relax.estimators._muprop import MuProp
 from tf_relax.estimators._rebar import REBAR
 from tf_relax.estimators._reinforce import Reinforce
 from tf_relax.estimators._relax import RELAX
@@ -16,6 +17,7 @@ _ESTIMATORS: dict[str, Callable[..., Estimator]] = {
     "dlax": DLAX,
     "lax": LAX,
     "leave_one_out": LeaveOneOut,
+    "muprop": MuProp,
     "rebar": REBAR,
     "reinforce": Reinforce,
     "relax": RELAX,

@@ -27,7 +27,9 @@ _EVALUATION_BATCH = 1000
 class VAESettings:
     """What a run is made with; the flags of `bin/train_vae.py`."""
 
-    dataset: str = setting("mnist", f"One of {', '.join(sorted(datasets.LOADERS))}.")
+    dataset: str = setting(
+        "mnist", f"One of {', '.join(sorted(datasets.LOADERS))}."
+    )
     data_dir: str = setting(
         "",
         "Folder or file of your own data: idx(.gz), mnist.npz or .amat for "

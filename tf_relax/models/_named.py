@@ -44,6 +44,7 @@ def _free_form(temperature: float, seed: int) -> Any:
 _NAMED: dict[str, Callable[[float, int], estimators.Estimator]] = {
     "dlax": lambda t, seed: estimators.DLAX(_free_form(t, seed)),
     "leave_one_out": lambda t, seed: estimators.LeaveOneOut(),
+    "muprop": lambda t, seed: estimators.MuProp(),
     "rebar": lambda t, seed: estimators.REBAR(t),
     "rebar_independent": lambda t, seed: estimators.REBAR(t, coupled=False),
     "reinforce": lambda t, seed: estimators.Reinforce(

@@ -17,6 +17,10 @@ class _BernoulliDraw(RelaxedDraw):
     def pathwise(self, derivative: tf.Tensor) -> Gradients:
         return {"logits": derivative}
 
+    def mean_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        p, not_p = tf.sigmoid(self.logits), tf.sigmoid(-self.logits)
+        return {"logits": p * not_p * derivative}
+
     def conditional(self) -> tf.Tensor:
         # App. B in log space: `1 - p + p * v` would round to 1 from
         # |logits| = 20 on in float32, and its logit would be infinite.

@@ -16,6 +16,9 @@ class _CategoricalDraw(RelaxedDraw):
     def pathwise(self, derivative: tf.Tensor) -> Gradients:
         return {"logits": _through_log_softmax(self.log_probs, derivative)}
 
+    def mean_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        return self.pathwise(tf.exp(self.log_probs) * derivative)
+
     def conditional(self) -> tf.Tensor:
         # App. B: e_i are unit exponentials; the race is won by `b` at e_b,
         # whatever the probabilities, and the others finish e_i / p_i later.

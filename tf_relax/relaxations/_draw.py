@@ -53,6 +53,10 @@ class RelaxedDraw(Draw, abc.ABC):
         """Carries `dc / dz` to the parameters: `z` moves, noise is fixed."""
 
     @abc.abstractmethod
+    def mean_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        """Carries a derivative by the mean of `b` to the parameters."""
+
+    @abc.abstractmethod
     def conditional(self) -> tf.Tensor:
         """Returns `zt ~ z | b` from noise of its own, with `H(zt) = b`."""
 
