@@ -34,27 +34,34 @@ class TinyVae:
         log_prior = b * self.prior - tf.math.softplus(self.prior)
         return tf.reduce_sum(error**2, -1) - tf.reduce_sum(log_prior, -1)
 
-    def sample(self):
-        return self.q().draw(SEED).sample
+    def sample(self, num_samples=1):
+        return self.q().draw(SEED, num_samples).sample
 
 
-def assert_no_leak(expectation, part):
+def assert_no_leak(expectation, part, num_samples=1):
     """Asserts that the part gets its own gradient of the mean, and no other."""
     vae = TinyVae()
     variable = getattr(vae, part)
+    options = {
+        "estimator": vae.estimator,
+        "seed": SEED,
+        "num_samples": num_samples,
+    }
     with tf.GradientTape() as tape:
-        values = expectation(vae.f, vae.q(), estimator=vae.estimator, seed=SEED)
-        loss = tf.reduce_mean(values)
-    assert_close(tape.gradient(loss, variable), _expected(vae, part), part)
+        loss = tf.reduce_mean(expectation(vae.f, vae.q(), **options))
+    expected = _expected(vae, part, num_samples)
+    assert_close(tape.gradient(loss, variable), expected, part)
 
 
-def _expected(vae, part):
+def _expected(vae, part, num_samples):
     if part == "encoder":
-        estimate = vae.estimator.estimate(vae.f, vae.q(), seed=SEED)
+        estimate = vae.estimator.estimate(
+            vae.f, vae.q(), seed=SEED, num_samples=num_samples
+        )
         by_logits = estimate.gradients["logits"]
         return tf.transpose(vae.images) @ by_logits / len(by_logits)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(vae.f(vae.sample()))
+        loss = tf.reduce_mean(vae.f(vae.sample(num_samples)))
     return tape.gradient(loss, getattr(vae, part))
 
 

@@ -94,7 +94,7 @@ def test_resumed_run_is_bitwise_the_run_that_was_not_stopped(
 ):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     # By XLA: graph mode may add in an order that depends on timing.
-    settings = dict(estimator="rebar", steps=400, jit_compile=True)
+    settings = dict(estimator="leave_one_out", steps=400, jit_compile=True)
     _train(straight, **settings)
     original = _callbacks.MetricsCSV.on_epoch_end
 

@@ -186,8 +186,10 @@ def _leaking_expectation(f, distribution, *, estimator, seed, **kwargs):
     loss = tfr.expectation(
         f, distribution, estimator=estimator, seed=seed, **kwargs
     )
-    draw = estimator.draw(distribution, seed=seed, num_samples=None)
-    c = estimator.bind(distribution, draw, f, kwargs.get("context"))
+    draw = estimator.draw(
+        distribution, seed=seed, num_samples=kwargs["num_samples"]
+    )
+    c = estimator.bind(distribution, draw, f)
     norm = estimator.examples(distribution, draw, f(draw.sample), c)
     norm = norm.squared_norm
     return loss + norm - tf.stop_gradient(norm)
