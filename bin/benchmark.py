@@ -19,6 +19,7 @@ import tensorflow as tf
 from tf_relax import experiments
 
 _OUT = flags.DEFINE_string("out", None, "Output CSV file.", required=True)
+flags.register_validator("out", bool, "must not be empty")
 experiments.define_flags(experiments.BenchmarkSettings)
 
 
@@ -31,7 +32,7 @@ def main(argv):
     settings = experiments.from_flags(experiments.BenchmarkSettings)
     try:
         rows = experiments.benchmark(settings, pathlib.Path(_OUT.value))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"benchmark: {error}")
     for row in [dict(zip(rows[0], rows[0], strict=True)), *rows]:
         print("  ".join(f"{value!s:>17}" for value in row.values()))

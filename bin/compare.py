@@ -21,6 +21,7 @@ _MODEL = flags.DEFINE_string(
     "model", None, "The model.keras of a run of train_vae.", required=True
 )
 _OUT = flags.DEFINE_string("out", None, "Output CSV file.", required=True)
+flags.register_validator("out", bool, "must not be empty")
 experiments.define_flags(experiments.CompareSettings)
 
 
@@ -34,7 +35,7 @@ def main(argv):
     model, out = pathlib.Path(_MODEL.value), pathlib.Path(_OUT.value)
     try:
         rows = experiments.compare(settings, model, out)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"compare: {error}")
     for row in [dict(zip(rows[0], rows[0], strict=True)), *rows]:
         print("  ".join(f"{value!s:>22}" for value in row.values()))

@@ -16,6 +16,7 @@ from absl import flags
 from tf_relax import experiments
 
 _OUT = flags.DEFINE_string("out", None, "Output folder.", required=True)
+flags.register_validator("out", bool, "must not be empty")
 experiments.define_flags(experiments.ToySettings)
 
 
@@ -26,7 +27,7 @@ def main(argv):
     settings = experiments.from_flags(experiments.ToySettings)
     try:
         experiments.run_toy(settings, pathlib.Path(_OUT.value))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"toy: {error}")
 
 

@@ -20,6 +20,7 @@ from absl import logging
 from tf_relax import experiments
 
 _OUT = flags.DEFINE_string("out", None, "Output folder.", required=True)
+flags.register_validator("out", bool, "must not be empty")
 experiments.define_flags(experiments.VAESettings)
 
 
@@ -35,7 +36,7 @@ def main(argv):
     except KeyboardInterrupt:
         logging.warning("Stopped. The same command resumes the run.")
         sys.exit(130)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"train_vae: {error}")
 
 

@@ -191,6 +191,10 @@ def test_a_folder_of_another_run_is_left_alone(tmp_path):
         ({"dataset": "mnits"}, "Did you mean 'mnist'"),
         ({"batch_size": 5000}, "batch_size=5000, steps_per_call=20"),
         ({"binarization": "dynamic"}, "data_dir"),
+        (
+            {"estimator": "leave_one_out", "num_samples": 1},
+            "num_samples >= 2",
+        ),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
 )
@@ -209,8 +213,11 @@ def test_wrong_settings_are_named_and_leave_nothing(
         (["--estimator=rellax"], "Did you mean 'relax'"),
         (["--batch_size=0"], "batch_size"),
         (["--data_dir=/no/such/folder"], "/no/such/folder"),
+        (["--learning_rate=nan"], "not finite"),
+        (["--out="], "must not be empty"),
+        ([f"--out={__file__}"], "test_bin.py"),
     ],
-    ids=["flag", "estimator", "bound", "folder"],
+    ids=["flag", "estimator", "bound", "folder", "nan", "empty", "file"],
 )
 def test_wrong_command_lines_are_one_message(arguments, message, tmp_path):
     result = _run("train_vae.py", f"--out={tmp_path / 'run'}", *arguments)
@@ -309,4 +316,18 @@ def test_compare_without_a_model_says_where_it_was_sought(tmp_path):
             experiments.CompareSettings(),
             tmp_path / "no.keras",
             tmp_path / "variance.csv",
+        )
+
+
+def test_help_shows_every_setting():
+    result = _run("toy.py", "--help")
+    for name in ("target", "steps", "num_seeds", "seed", "estimator", "out"):
+        assert f"--{name}:" in result.stdout or f"]{name}:" in result.stdout
+
+
+def test_benchmark_names_the_flag_of_a_wrong_number(tmp_path):
+    with pytest.raises(ValueError, match="steps_per_call=abc"):
+        experiments.benchmark(
+            experiments.BenchmarkSettings(steps_per_call="abc"),
+            tmp_path / "b.csv",
         )

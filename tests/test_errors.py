@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tf_relax as tfr
 from tf_relax import control_variates as cv
@@ -187,3 +188,42 @@ def test_temperature_that_is_not_positive(temperature):
 def test_decay_outside_its_range(decay):
     with pytest.raises(ValueError, match=f"decay={decay}"):
         tfr.estimators.MovingAverage(decay)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda f, q: tfr.expectation(
+                f,
+                tfp.distributions.Bernoulli(logits=tf.zeros([3])),
+                estimator=tfr.REBAR(),
+                seed=(0, 0),
+            ),
+            "tf_relax.distributions.Bernoulli in its place",
+        ),
+        (
+            lambda f, q: tfr.expectation(
+                f, q, estimator=tfr.REBAR, seed=(0, 0)
+            ),
+            "must be an object such as",
+        ),
+        (
+            lambda f, q: q.relax_gradient(f, None, seed=(0, 0)),
+            "must be callable",
+        ),
+    ],
+    ids=["tfp", "class", "none"],
+)
+def test_common_slips_are_type_errors_that_say_what_to_do(call, message):
+    q = tfr.distributions.Bernoulli(logits=tf.zeros([3]))
+    with pytest.raises(TypeError, match=message):
+        call(lambda b: tf.reduce_sum(b, -1), q)
+
+
+def test_a_temperature_of_zero_is_refused():
+    q = tfr.distributions.Bernoulli(logits=tf.zeros([3]))
+    with pytest.raises(ValueError, match="temperature=0"):
+        q.rebar_gradient(
+            lambda b: tf.reduce_sum(b, -1), seed=(0, 0), temperature=0.0
+        )

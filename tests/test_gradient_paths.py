@@ -409,3 +409,54 @@ def test_in_a_keras_train_step(jit_compile):
     model.fit(x, target, epochs=60, batch_size=32, verbose=0)
     np.testing.assert_array_equal(np.round(model.call(x)), np.round(target))
     assert len(model.trainable_variables) == 4  # With temperature and scale.
+
+
+def test_maximising_and_minimising_train_the_control_variate_alike():
+    logits = tf.Variable([[0.3, -0.8, 0.1]])
+    estimator = tfr.REBAR()
+
+    def by_variables(sign):
+        with tf.GradientTape() as tape:
+            q = tfr.distributions.Bernoulli(logits=logits)
+            value = tfr.expectation(
+                lambda b: sign * tf.reduce_sum(b, -1) ** 2,
+                q,
+                estimator=estimator,
+                seed=(0, 0),
+            )
+            loss = sign * tf.reduce_mean(value)
+        return tape.gradient(loss, estimator.trainable_variables)
+
+    plus, minus = by_variables(1.0), by_variables(-1.0)
+    assert any(abs(float(g)) > 1e-3 for g in plus)
+    np.testing.assert_allclose(plus, minus, rtol=1e-6)
+
+
+def test_an_estimate_is_a_constant_to_an_outer_tape():
+    logits = tf.Variable([[0.3, -0.8, 0.1]])
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as tape:
+            q = tfr.distributions.Bernoulli(logits=logits)
+            loss = tfr.expectation(
+                lambda b: tf.reduce_sum(b, -1) ** 2,
+                q,
+                estimator=tfr.REBAR(),
+                seed=(0, 0),
+            )
+        gradient = tape.gradient(loss, logits)
+    assert outer.gradient(gradient, logits) is None
+
+
+def test_seeds_may_hold_variables():
+    q = tfr.distributions.Bernoulli(logits=tf.zeros([3]))
+    f = lambda b: tf.reduce_sum(b, -1)
+    samples = [
+        q.reinforce_gradient(f, seed=seed).sample
+        for seed in (
+            (3, 7),
+            [3, tf.Variable(7)],
+            (3, keras.Variable(7, dtype="int64", trainable=False)),
+        )
+    ]
+    np.testing.assert_array_equal(samples[0], samples[1])
+    np.testing.assert_array_equal(samples[0], samples[2])

@@ -343,3 +343,56 @@ def test_wrong_arguments_are_named(kwargs, message):
 def test_wrong_steps_per_call_is_named():
     with pytest.raises(ValueError, match="steps_per_call=0"):
         _vae(steps_per_call=0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda vae: vae.fit(255 * _images(), verbose=0), "Divide grey levels"),
+        (lambda vae: vae.evaluate(-1.0 * _images(), verbose=0), r"\[0, 1\]"),
+        (
+            lambda vae: vae.fit(
+                _images(), sample_weight=np.ones(64), verbose=0
+            ),
+            "sample_weight",
+        ),
+        (lambda vae: vae.compile(loss="mse"), "`loss` has no place"),
+        (lambda vae: vae.compile(metrics=["mse"]), "`metrics` has no place"),
+        (
+            lambda vae: vae.compile(vae.optimizer, vae.optimizer),
+            "must be another object",
+        ),
+        (lambda vae: _vae(mean=33.0), r"`mean` must be in \[0, 1\]"),
+        (lambda vae: _vae("leave_one_out", num_samples=1), "num_samples >= 2"),
+    ],
+    ids=[
+        "grey",
+        "negative",
+        "weights",
+        "loss",
+        "metrics",
+        "optimizers",
+        "mean",
+        "samples",
+    ],
+)
+def test_what_would_train_in_silence_is_an_error(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(_vae())
+
+
+def test_images_may_be_flat_or_not():
+    flat = _images(8)
+    square = flat.reshape(8, 6, 6)
+    for vae, images in (
+        (_vae(), square),
+        (
+            DiscreteVAE("linear1", 5, mean=flat.mean(0), image_shape=(6, 6)),
+            flat,
+        ),
+    ):
+        np.testing.assert_array_equal(
+            vae.posterior(tf.constant(flat)).logits,
+            vae.posterior(tf.constant(square)).logits,
+        )
+        assert vae.predict(images, verbose=0).shape[0] == 8

@@ -15,7 +15,7 @@ class RelaxedFunction(ControlVariate):
     """`f(squash(z / lambda))` with a learned temperature `lambda`.
 
     `squash` is the sigmoid or the softmax, by the distribution. `f` must be
-    TensorFlow and differentiable between the hard samples.
+    TensorFlow, continuous and differentiable between the hard samples.
 
     Args:
       temperature: `lambda` at the start, > 0. Its logarithm is the variable.
@@ -37,11 +37,7 @@ class RelaxedFunction(ControlVariate):
     def __init__(self, temperature: float = 0.5, **kwargs: Any) -> None:
         """See the class."""
         super().__init__(**kwargs)
-        if not temperature > 0:
-            raise ValueError(
-                "`temperature` must be positive. Received: "
-                f"temperature={temperature}."
-            )
+        check_temperature(temperature)
         self.temperature = temperature
         self.log_temperature = self.add_weight(
             shape=(),
@@ -92,3 +88,12 @@ def relaxed_value(
             "RELAX with a control_variates.Network for a black box."
         )
     return value
+
+
+def check_temperature(temperature: float) -> None:
+    """Raises a ValueError if a temperature is not positive."""
+    if not temperature > 0:
+        raise ValueError(
+            "`temperature` must be positive. Received: "
+            f"temperature={temperature}."
+        )

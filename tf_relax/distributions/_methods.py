@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_relax import estimators
+from tf_relax.control_variates._relaxed import check_temperature
 from tf_relax.control_variates._relaxed import relaxed_value
 from tf_relax.estimators import GradientEstimate
 from tf_relax.relaxations import Draw
@@ -133,7 +134,11 @@ class GradientMethods:
 
         Temperature and scale are constants here; an `REBAR` object has them
         as variables.
+
+        Raises:
+          ValueError: if `temperature` is not positive.
         """
+        check_temperature(temperature)
 
         def control_variate(z: tf.Tensor) -> tf.Tensor:
             return scale * relaxed_value(f, self.squash(z / temperature))

@@ -156,13 +156,10 @@ class Estimator(abc.ABC):
         sample = tf.cast(draw.sample, distribution.dtype)
         return GradientEstimate(mean, sample, gradients, variance_gradients)
 
-    def draw(
-        self, distribution: Any, *, seed: tf.Tensor, num_samples: int | None
-    ) -> Any:
-        """Returns the draw that the estimator uses.
+    def check_num_samples(self, num_samples: int | None) -> int:
+        """Returns the number of samples, `min_samples` by default.
 
         Raises:
-          TypeError: if the estimator is not valid for the distribution.
           ValueError: if there are fewer samples than the estimator needs.
         """
         num_samples = self.min_samples if num_samples is None else num_samples
@@ -171,6 +168,26 @@ class Estimator(abc.ABC):
                 f"`{type(self).__name__}` needs num_samples >= "
                 f"{self.min_samples}. Received: num_samples={num_samples}."
             )
+        return num_samples
+
+    def draw(
+        self, distribution: Any, *, seed: tf.Tensor, num_samples: int | None
+    ) -> Any:
+        """Returns the draw that the estimator uses.
+
+        Raises:
+          TypeError: if the distribution is none of this package, or not one
+            that the estimator is valid for.
+          ValueError: if there are fewer samples than the estimator needs.
+        """
+        if not hasattr(distribution, "pull_back"):
+            kind = type(distribution)
+            raise TypeError(
+                "Estimators need a distribution of tf_relax.distributions. "
+                f"Received: {kind.__module__}.{kind.__name__}. Use "
+                f"tf_relax.distributions.{kind.__name__} in its place."
+            )
+        num_samples = self.check_num_samples(num_samples)
         draw = distribution.draw(seed, num_samples)
         if not isinstance(draw, self.needs):
             needs, instead = _INSTEAD[self.needs]

@@ -56,7 +56,13 @@ def value_and_derivative(
     Raises:
       ValueError: if `c(z)` does not have the shape of `value`, which is f(b),
         or is not a floating tensor.
+      TypeError: if it is not callable.
     """
+    if not callable(control_variate):
+        raise TypeError(
+            "`control_variate` must be callable. Received: "
+            f"control_variate={control_variate!r}."
+        )
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(point)
         c = control_variate(point)
@@ -78,9 +84,15 @@ def value_and_derivative(
                 f"z.shape={point.shape}. Reduce over the axes that f reduces."
             )
         c = tf.cast(c, point.dtype)
-    derivative = tape.gradient(
-        c, point, unconnected_gradients=tf.UnconnectedGradients.ZERO
-    )
+    derivative = tape.gradient(c, point)
+    if derivative is None:
+        logging.log_first_n(
+            logging.WARNING,
+            "A control variate has no derivative by z. That is right for a "
+            "constant; if it depends on z, the estimate is biased.",
+            1,
+        )
+        derivative = tf.zeros_like(point)
     return c, derivative
 
 

@@ -31,7 +31,8 @@ def expectation(
         computed them (an encoder) the rest of the chain;
       * what `f` uses (a decoder) its plain gradient at the hard samples;
       * the variables of the control variate `d ||g_b||^2 / d variable` of
-        each example, weighted as the loss weights the examples.
+        each example, weighted as the loss weights the examples (by the
+        absolute value: `-expectation(reward, ...)` wants little variance too).
 
     No gradient of one kind leaks into another. The estimate is a constant:
     second derivatives through it are not defined.
@@ -52,7 +53,8 @@ def expectation(
       A tensor of the shape of one `f(b)`, usually `[B]`.
 
     Raises:
-      TypeError: if the estimator is not valid for the distribution.
+      TypeError: if the estimator is not one, or not valid for the
+        distribution.
       ValueError: if a shape, dtype, seed or number of samples is wrong.
 
     Examples:
@@ -65,6 +67,11 @@ def expectation(
       >>> tape.gradient(loss, logits).shape
       TensorShape([3])
     """
+    if not isinstance(estimator, Estimator):
+        raise TypeError(
+            "`estimator` must be an object such as tf_relax.REBAR(). Received: "
+            f"estimator={estimator!r}."
+        )
     draw = estimator.draw(distribution, seed=seed, num_samples=num_samples)
     value = evaluate(f, draw, distribution.dtype)
     control_variate = estimator.bind(distribution, draw, f, context)
@@ -90,13 +97,19 @@ def _attach(
     @tf.custom_gradient
     def identity(value: tf.Tensor, *inputs: tf.Tensor) -> Any:
         def backward(upstream: tf.Tensor) -> Any:
+            # Constants: their own derivatives would be of one sample.
+            constant = {
+                name: tf.stop_gradient(gradient)
+                for name, gradient in estimate.gradients.items()
+            }
             weighted = _algebra.reduce_to(
-                _algebra.scale(estimate.gradients, upstream), parameters
+                _algebra.scale(constant, upstream), parameters
             )
             by_variable = estimate.tape.gradient(
                 estimate.squared_norm,
                 watched,
-                output_gradients=upstream,
+                # A loss of -E[reward] wants little variance no less.
+                output_gradients=tf.abs(upstream),
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
             # A float16 parameter's own chain goes on in float16.
@@ -104,7 +117,11 @@ def _attach(
                 tf.cast(weighted[name], parameter.dtype)
                 for name, parameter in parameters.items()
             ]
-            return upstream, *by_parameter, *by_variable
+            return (
+                upstream,
+                *by_parameter,
+                *(tf.stop_gradient(g) for g in by_variable),
+            )
 
         del inputs
         return tf.identity(value), backward

@@ -15,7 +15,8 @@ class REBAR(RELAX):
 
     `squash` is the sigmoid or the softmax. The temperature `lambda` and the
     scale `eta` are learned by the variance of the gradient. `f` must be
-    differentiable TensorFlow, defined between the hard samples too. One
+    differentiable TensorFlow, defined and continuous between the hard samples
+    too. One
     evaluation of `f` at the hard sample; one (coupled) or two evaluations
     and derivatives of it at relaxed ones.
 

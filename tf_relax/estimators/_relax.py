@@ -32,7 +32,10 @@ class RELAX(Estimator):
 
     Args:
       control_variate: `c(z)`, of the shape of `f(b)`: any callable, or a
-        layer of `tf_relax.control_variates`.
+        layer of `tf_relax.control_variates`. It must be continuous in z, with
+        the derivative that TensorFlow says (no `tf.round`, no step, no
+        `stop_gradient` of z), and no example's value may depend on another's
+        z; else the estimate is biased.
       coupled: False gives Algorithm 2 as printed: independent noises, two
         evaluations of `c`.
 

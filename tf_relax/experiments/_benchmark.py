@@ -52,10 +52,10 @@ class BenchmarkSettings:
           ValueError: if a number is none, or no truth value is one.
         """
         return [
-            Case(estimator, architecture, int(size), int(steps), _truth(jit))
+            Case(estimator, architecture, size, steps, _truth(jit))
             for architecture in self.architecture.split(",")
-            for size in self.batch_size.split(",")
-            for steps in self.steps_per_call.split(",")
+            for size in _numbers("batch_size", self.batch_size)
+            for steps in _numbers("steps_per_call", self.steps_per_call)
             for jit in self.jit_compile.split(",")
             for estimator in self.estimator.split(",")
         ]
@@ -165,6 +165,16 @@ def _row(case: Case, seconds: dict[Case, list[float]]) -> dict[str, Any]:
         "max_ms": f"{own.max():.4f}",
         "ratio_to_leave_one_out": ratio,
     }
+
+
+def _numbers(name: str, words: str) -> list[int]:
+    numbers = [int(word) if word.isdigit() else 0 for word in words.split(",")]
+    if min(numbers) < 1:
+        raise ValueError(
+            f"`{name}` must be whole numbers >= 1, separated by commas. "
+            f"Received: {name}={words}."
+        )
+    return numbers
 
 
 def _truth(word: str) -> bool:

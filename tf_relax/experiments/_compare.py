@@ -47,7 +47,7 @@ def compare(
     The model is frozen, and the images are the same for all. An estimator of
     the name that the model was trained with keeps its control variate; every
     other one is trained first, by its own variance, at the frozen model.
-    `reinforce` is measured without a baseline.
+    `reinforce`'s baseline is warmed up likewise.
 
     Args:
       settings: of the comparison.
@@ -109,9 +109,9 @@ def _trained_estimator(
     for layer in estimator.layers:
         if not layer.built:
             layer.build((None, model.num_latents), (None, train.shape[1]))
-    variables = estimator.trainable_variables
-    if not variables:
+    if not estimator.layers:
         return estimator
+    variables = estimator.trainable_variables
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(variables)
     pixels = tf.constant(train)
@@ -131,7 +131,8 @@ def _trained_estimator(
                     context=model.context(images),
                 )
                 loss = tf.reduce_mean(losses)
-            optimizer.apply(tape.gradient(loss, variables), variables)
+            if variables:  # A moving average has learned by being used.
+                optimizer.apply(tape.gradient(loss, variables), variables)
             return [index + 1]
 
         tf.while_loop(lambda i: i < settings.control_variate_steps, step, [0])

@@ -5,7 +5,9 @@ once: its name, default, help and bounds.
 """
 
 import dataclasses
+import math
 import pathlib
+import sys
 from typing import Any, TypeVar
 
 from tf_relax.experiments import _files
@@ -44,8 +46,13 @@ def define_flags(settings: type[Any]) -> None:
             flags.DEFINE_integer(field.name, field.default, text, **bounds)
         elif field.type in (float, "float"):
             flags.DEFINE_float(field.name, field.default, text, **bounds)
+            flags.register_validator(field.name, math.isfinite, "not finite")
         else:
             flags.DEFINE_string(field.name, field.default, text)
+        # Key flags of the program are those that --help shows.
+        flags.FLAGS.register_key_flag_for_module(
+            sys.argv[0], flags.FLAGS[field.name]
+        )
 
 
 def from_flags(settings: type[_Settings]) -> _Settings:

@@ -11,6 +11,7 @@ from tf_relax.models import _architectures
 from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
 from tf_relax.models._named import named_estimator
+from tf_relax.models._trainer import check_range
 from tf_relax.models._trainer import EstimatorTrainer
 
 
@@ -22,8 +23,11 @@ class DiscreteVAE(EstimatorTrainer):
         p(b) = Bernoulli(prior_logits), p(x | b) = Bernoulli(decoder(2 b - 1))
 
     The decoder's output gets the logit of the mean image added. `fit`,
-    `evaluate` and `predict` are Keras' own. Images are `[N, ...]` in [0, 1],
-    of any number dtype; `predict` returns reconstructed pixel probabilities.
+    `evaluate` and `predict` are Keras' own. Images are in [0, 1], of any
+    number dtype, and of the size of `image_shape`, flat or not; `predict`
+    returns reconstructed pixel probabilities. Encoder and decoder are called
+    without `training`: dropout and batch statistics are off, which would tie
+    an image's gradient to other draws.
 
     Metrics, in nats an example: `elbo`, of a single sample; at evaluation
     also `gradient_variance`, the total variance of the estimator's gradient
@@ -47,8 +51,8 @@ class DiscreteVAE(EstimatorTrainer):
       seed: of the initial weights and every draw.
 
     Raises:
-      ValueError: if a name is unknown or only one of encoder and decoder is
-        given.
+      ValueError: if a name is unknown, only one of encoder and decoder is
+        given, `mean` is outside [0, 1], or `num_samples` is too small.
 
     References:
       [1]: Grathwohl et al. Backpropagation through the Void. ICLR 2018.
@@ -104,7 +108,7 @@ class DiscreteVAE(EstimatorTrainer):
             dtype="float32",
             name="mean",
         )
-        self.mean.assign(np.broadcast_to(mean, self.image_shape))
+        self.mean.assign(self._mean_image(mean))
         self.prior_logits = self.add_weight(
             shape=(self.num_latents,),
             initializer="zeros",
@@ -120,7 +124,7 @@ class DiscreteVAE(EstimatorTrainer):
         for layer in self.estimator_layers:
             if not layer.built:
                 layer.build((None, self.num_latents), (None, self._num_pixels))
-        self.num_samples = num_samples or self.estimator.min_samples
+        self.num_samples = self.estimator.check_num_samples(num_samples)
         self.built = True
 
     def posterior(self, images: tf.Tensor) -> distributions.Bernoulli:
@@ -129,7 +133,10 @@ class DiscreteVAE(EstimatorTrainer):
         Args:
           images: `[B, ...]`, in [0, 1].
         """
-        logits = self.encoder(_pixels(images) - self.mean)
+        centred = self._pixels(images) - self.mean
+        if self._architecture is not None:  # The paper's take flat images.
+            centred = tf.reshape(centred, [-1, self._num_pixels])
+        logits = self.encoder(centred)
         return distributions.Bernoulli(logits=tf.cast(logits, tf.float32))
 
     def pixel_logits(self, latents: tf.Tensor) -> tf.Tensor:
@@ -163,7 +170,7 @@ class DiscreteVAE(EstimatorTrainer):
         Returns:
           `[..., B]`, in nats.
         """
-        pixels = _pixels(images)
+        pixels = self._pixels(images)
         log_likelihood = log_bernoulli(
             pixels, self.pixel_logits(latents), len(self.image_shape)
         )
@@ -243,7 +250,7 @@ class DiscreteVAE(EstimatorTrainer):
 
     def context(self, images: tf.Tensor) -> tf.Tensor:
         """See `EstimatorTrainer.context`."""
-        centred = _pixels(images) - self.mean
+        centred = self._pixels(images) - self.mean
         return tf.reshape(centred, [-1, self._num_pixels])
 
     @property
@@ -254,6 +261,17 @@ class DiscreteVAE(EstimatorTrainer):
             *self.decoder.trainable_variables,
             self.prior_logits,
         ]
+
+    def _pixels(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns images as float32 in `image_shape`."""
+        return tf.reshape(tf.cast(images, tf.float32), [-1, *self.image_shape])
+
+    def _mean_image(self, mean: Any) -> np.ndarray:
+        mean = np.asarray(mean, np.float32)
+        check_range("mean", mean)
+        if mean.size == self._num_pixels:
+            mean = mean.reshape(self.image_shape)
+        return np.broadcast_to(mean, self.image_shape)
 
     def get_config(self) -> dict[str, Any]:
         """See `keras.Model.get_config`."""
@@ -275,7 +293,3 @@ class DiscreteVAE(EstimatorTrainer):
     def from_config(cls, config: dict[str, Any]) -> "DiscreteVAE":
         """See `keras.Model.from_config`."""
         return cls(**keras.saving.deserialize_keras_object(config))
-
-
-def _pixels(images: tf.Tensor) -> tf.Tensor:
-    return tf.cast(images, tf.float32)

@@ -4,6 +4,7 @@ import abc
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_relax import estimators
@@ -74,13 +75,30 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             of the gradient. Default: Adam with the same learning rate.
           steps_per_call: K optimizer steps in one XLA program. `fit` is then
             given batches of K * B examples, which are cut into K steps of B.
+            A last batch of N examples is cut into K steps of `N // K`, or
+            into N steps of 1; leave it out, or choose sizes that divide.
           bound_samples: of the `bound` at evaluation; 0 leaves it out.
           jit_compile: see `keras.Model.compile`; here on by default.
           **kwargs: see `keras.Model.compile`, such as `run_eagerly`.
 
         Raises:
-          ValueError: if `steps_per_call` < 1 or `bound_samples` < 0.
+          ValueError: if `steps_per_call` < 1 or `bound_samples` < 0, if a
+            loss or metrics are given, or one optimizer for both roles.
         """
+        for name in ("loss", "metrics", "weighted_metrics"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    f"`{name}` has no place here: the loss is -ELBO, and the "
+                    f"metrics are its own. Received: {name}={kwargs[name]!r}."
+                )
+        if control_variate_optimizer is optimizer and not isinstance(
+            optimizer, str
+        ):
+            raise ValueError(
+                "`control_variate_optimizer` must be another object than "
+                "`optimizer`: each keeps the state of its own variables. "
+                f"Received: {optimizer} for both."
+            )
         if steps_per_call < 1 or bound_samples < 0:
             raise ValueError(
                 "`steps_per_call` must be at least 1 and `bound_samples` at "
@@ -119,6 +137,22 @@ class EstimatorTrainer(keras.Model, abc.ABC):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """See `keras.Model.compile_from_config`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """See `keras.Model.fit`. An array must be in [0, 1]."""
+        check_range("images", x)
+        for name in ("sample_weight", "class_weight"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    f"`{name}` is not supported: every image counts alike. "
+                    "Received: weights."
+                )
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """See `keras.Model.evaluate`. An array must be in [0, 1]."""
+        check_range("images", x)
+        return super().evaluate(x, *args, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Runs `steps_per_call` optimizer steps. See `keras.Model`."""
@@ -197,6 +231,17 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         """Returns a seed that depends on how many images came before."""
         seen = tf.cast(self.elbo_tracker.count, tf.int32)
         return _fold(_fold(self._seed(), _EVALUATE), seen)
+
+
+def check_range(name: str, x: Any) -> None:
+    """Raises a ValueError if an array is not in [0, 1]."""
+    if isinstance(x, np.ndarray) and x.size:
+        low, high = x.min(), x.max()
+        if not 0 <= low <= high <= 1:
+            raise ValueError(
+                f"`{name}` must be in [0, 1]. Received: values from {low} to "
+                f"{high}. Divide grey levels by 255."
+            )
 
 
 def _fold(seed: tf.Tensor, salt: Any) -> tf.Tensor:

@@ -46,6 +46,12 @@ def validate_seed(seed: tf.Tensor) -> tf.Tensor:
     )
     if seed is None:
         raise ValueError(advice)
+    if isinstance(seed, list | tuple):
+        # Of numbers, tensors, and variables of TensorFlow or Keras.
+        seed = [tf.convert_to_tensor(part) for part in seed]
+        if not all(part.dtype.is_integer for part in seed):
+            raise ValueError(advice)
+        seed = [tf.cast(part, tf.int64) for part in seed]
     tensor = tf.convert_to_tensor(seed)
     if not tensor.dtype.is_integer or tensor.shape.as_list() not in (
         [2],
