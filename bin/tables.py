@@ -154,8 +154,8 @@ def main(argv):
     path = _ROOT / "README.md"
     old = path.read_text()
     new = re.sub(
-        r"(<!-- table: (\w+) -->\n).*?(\n<!-- end -->)",
-        lambda m: m[1] + TABLES[m[2]]() + m[3],
+        r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)",
+        lambda m: m[1] + TABLES[m[2]]() + "\n" + m[3],
         old,
         flags=re.DOTALL,
     )
