@@ -93,7 +93,12 @@ class StopAtStep(keras.callbacks.Callback):
         """See `keras.callbacks.Callback`."""
         self._done = int(self.model.optimizer.iterations)
         left = self._steps - self._done
-        self._bar = keras.utils.Progbar(left, width=20, unit_name="step")
+        self._bar = keras.utils.Progbar(
+            left,
+            width=20,
+            stateful_metrics=["elbo"],  # The epoch's mean, not the run's.
+            unit_name="step",
+        )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
