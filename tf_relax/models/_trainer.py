@@ -83,7 +83,8 @@ class EstimatorTrainer(keras.Model, abc.ABC):
 
         Raises:
           ValueError: if `steps_per_call` < 1 or `bound_samples` < 0, if a
-            loss or metrics are given, or one optimizer for both roles.
+            loss or metrics are given, or one optimizer for both roles, or
+            `steps_per_call` > 1 under a strategy of several replicas.
         """
         for name in ("loss", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
@@ -105,11 +106,18 @@ class EstimatorTrainer(keras.Model, abc.ABC):
                 f"least 0. Received: steps_per_call={steps_per_call}, "
                 f"bound_samples={bound_samples}."
             )
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1 and steps_per_call > 1:
+            raise ValueError(
+                "Several replicas take one step a call: TensorFlow cannot "
+                "gather their gradients inside a loop. Received: "
+                f"steps_per_call={steps_per_call}, {replicas} replicas."
+            )
         jit_compile = jit_compile and not kwargs.get("run_eagerly")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         if control_variate_optimizer is None:
             control_variate_optimizer = keras.optimizers.Adam(
-                float(self.optimizer.learning_rate)
+                float(tf.convert_to_tensor(self.optimizer.learning_rate))
             )
         self.control_variate_optimizer = keras.optimizers.get(
             control_variate_optimizer
@@ -185,7 +193,9 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         of_estimator = self.estimator.trainable_variables
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(self._negative_elbos(images))
-            scaled = self.optimizer.scale_loss(loss)
+            # Optimizers add up what the replicas found.
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
         gradients = tape.gradient(scaled, of_model + of_estimator)
         self.optimizer.apply(gradients[: len(of_model)], of_model)
         # These are derivatives of a variance; the loss's scale goes again.
