@@ -7,30 +7,22 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _README = (_ROOT / "README.md").read_text()
 _BLOCKS = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def namespace():
-    return {}  # The blocks build on one another, as a reader's session does.
-
-
-@pytest.mark.parametrize("index", range(len(_BLOCKS)))
-def test_code_runs_and_prints_what_its_comments_say(index, namespace):
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(
-            compile(_BLOCKS[index], f"README block {index}", "exec"), namespace
-        )
-    said = re.findall(r"^print\(.*?\)  # (.*)$", _BLOCKS[index], re.MULTILINE)
-    lines = printed.getvalue().splitlines()
-    lines = lines[len(lines) - len(said) :]  # Behind Keras' progress bars.
-    for line, expected in zip(lines, said, strict=True):
-        assert expected.startswith(line)
+def test_code_runs_and_prints_what_its_comments_say():
+    namespace = {}  # The blocks build on one another: one test, one process.
+    for index, block in enumerate(_BLOCKS):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block, f"README block {index}", "exec"), namespace)
+        said = re.findall(r"^print\(.*?\)  # (.*)$", block, re.MULTILINE)
+        lines = printed.getvalue().splitlines()
+        lines = lines[len(lines) - len(said) :]  # Behind Keras' progress bars.
+        for line, expected in zip(lines, said, strict=True):
+            assert expected.startswith(line), f"block {index}"
 
 
 def test_tables_are_those_of_results():

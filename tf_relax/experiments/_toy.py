@@ -107,62 +107,9 @@ def train_toy(
 
     The whole run is one XLA program.
     """
-    estimator = TOY_ESTIMATORS[name](seed)
-    logits = tf.Variable([0.0])
-    optimizer = keras.optimizers.Adam(_LEARNING_RATE)
-    own_optimizer = keras.optimizers.Adam(_LEARNING_RATE)
-
-    def f(b: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_sum(tf.square(b - target), -1)
-
-    def step() -> None:
-        own = estimator.trainable_variables
-        now = tf.cast(optimizer.iterations, tf.int32)
-        with tf.GradientTape() as tape:
-            q = distributions.Bernoulli(logits=logits)
-            loss = estimators.expectation(
-                f, q, estimator=estimator, seed=tf.stack([2 * seed, now])
-            )
-        gradient, *variance_gradients = tape.gradient(loss, [logits, *own])
-        optimizer.apply([gradient], [logits])
-        if own:
-            own_optimizer.apply(variance_gradients, own)
-
-    def measure() -> tf.Tensor:
-        now = tf.cast(optimizer.iterations, tf.int32)
-        q = distributions.Bernoulli(
-            logits=tf.tile(logits[tf.newaxis], [_FRESH_SAMPLES, 1])
-        )
-        gradient = estimator.estimate(
-            f, q, seed=tf.stack([2 * seed + 1, now])
-        ).gradients["logits"]
-        variance = tf.math.reduce_variance(gradient)
-        return tf.stack([logits[0], tf.math.log(variance)])
-
     num_records = steps // _RECORD_EVERY + 1
-
-    @tf.function(jit_compile=True, autograph=False)
-    def run() -> tf.Tensor:
-        def body(index: tf.Tensor, records: tf.TensorArray) -> Any:
-            records = records.write(index, measure())
-
-            def one(k: tf.Tensor) -> list[tf.Tensor]:
-                step()
-                return [k + 1]
-
-            tf.while_loop(lambda k: k < _RECORD_EVERY, one, [0])
-            return index + 1, records
-
-        records = tf.TensorArray(tf.float32, num_records, element_shape=[2])
-        return tf.while_loop(
-            lambda index, _: index < num_records,
-            body,
-            (tf.constant(0), records),
-            parallel_iterations=1,
-        )[1].stack()
-
-    _build(estimator, optimizer, own_optimizer, logits)
-    logit, log_variance = run().numpy().astype(np.float64).T
+    run = _Run(name, target, seed)  # Its `tf.function` refers to it weakly.
+    logit, log_variance = run.records(num_records).numpy().astype(np.float64).T
     theta = 1.0 / (1.0 + np.exp(-logit))
     return {
         "step": _RECORD_EVERY * np.arange(num_records),
@@ -170,6 +117,76 @@ def train_toy(
         "loss": expected_loss(theta, target),
         "log_variance": log_variance,
     }
+
+
+class _Run:
+    """The state of one run: the logit, the estimator, their optimizers."""
+
+    def __init__(self, name: str, target: float, seed: int) -> None:
+        self._target = target
+        self._seed = seed
+        self._logits = tf.Variable([0.0])
+        self._estimator = TOY_ESTIMATORS[name](seed)
+        self._optimizer = keras.optimizers.Adam(_LEARNING_RATE)
+        self._own_optimizer = keras.optimizers.Adam(_LEARNING_RATE)
+        # Every variable is there before the program is traced.
+        for layer in self._estimator.layers:
+            if not layer.built:
+                layer.build((None, 1))
+        self._optimizer.build([self._logits])
+        self._own_optimizer.build(self._estimator.trainable_variables)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def records(self, num: int) -> tf.Tensor:
+        """Returns `num` measurements with steps in between, `[num, 2]`."""
+
+        def body(index: tf.Tensor, records: tf.TensorArray) -> Any:
+            records = records.write(index, self._measure())
+            tf.while_loop(lambda k: k < _RECORD_EVERY, self._step, [0])
+            return index + 1, records
+
+        records = tf.TensorArray(tf.float32, num, element_shape=[2])
+        return tf.while_loop(
+            lambda index, _: index < num,
+            body,
+            (tf.constant(0), records),
+            parallel_iterations=1,
+        )[1].stack()
+
+    def _step(self, index: tf.Tensor) -> list[tf.Tensor]:
+        own = self._estimator.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = estimators.expectation(
+                self._f,
+                distributions.Bernoulli(logits=self._logits),
+                estimator=self._estimator,
+                seed=self._seed_of(0),
+            )
+        gradient, *variance_gradients = tape.gradient(
+            loss, [self._logits, *own]
+        )
+        self._optimizer.apply([gradient], [self._logits])
+        if own:
+            self._own_optimizer.apply(variance_gradients, own)
+        return [index + 1]
+
+    def _measure(self) -> tf.Tensor:
+        """Returns the logit and the log-variance of its gradient, `[2]`."""
+        logits = tf.tile(self._logits[tf.newaxis], [_FRESH_SAMPLES, 1])
+        gradient = self._estimator.estimate(
+            self._f,
+            distributions.Bernoulli(logits=logits),
+            seed=self._seed_of(1),
+        ).gradients["logits"]
+        log_variance = tf.math.log(tf.math.reduce_variance(gradient))
+        return tf.stack([self._logits[0], log_variance])
+
+    def _f(self, b: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.square(b - self._target), -1)
+
+    def _seed_of(self, stream: int) -> tf.Tensor:
+        now = tf.cast(self._optimizer.iterations, tf.int32)
+        return tf.stack([2 * self._seed + stream, now])
 
 
 def expected_loss(theta: np.ndarray, target: float) -> np.ndarray:
@@ -226,20 +243,6 @@ def draw_toy(
         "log_variance": "log variance of the gradient",
     }
     _plots.draw_bands(path, curves, panels)
-
-
-def _build(
-    estimator: estimators.Estimator,
-    optimizer: Any,
-    own_optimizer: Any,
-    logits: tf.Variable,
-) -> None:
-    """Makes every variable before the program is traced."""
-    for layer in estimator.layers:
-        if not layer.built:
-            layer.build((None, 1))
-    optimizer.build([logits])
-    own_optimizer.build(estimator.trainable_variables)
 
 
 def _row(record: Mapping[str, np.ndarray], index: int) -> dict[str, Any]:
