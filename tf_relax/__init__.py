@@ -16,6 +16,7 @@ from tf_relax import models
 from tf_relax import testing
 from tf_relax._version import __version__
 from tf_relax.control_variates import ControlVariate
+from tf_relax.estimators import Concrete
 from tf_relax.estimators import DLAX
 from tf_relax.estimators import Estimator
 from tf_relax.estimators import expectation
@@ -23,12 +24,14 @@ from tf_relax.estimators import GradientEstimate
 from tf_relax.estimators import LAX
 from tf_relax.estimators import LeaveOneOut
 from tf_relax.estimators import MuProp
+from tf_relax.estimators import NVIL
 from tf_relax.estimators import REBAR
 from tf_relax.estimators import Reinforce
 from tf_relax.estimators import RELAX
 from tf_relax.estimators import weight_gradients
 
 __all__ = [
+    "Concrete",
     "ControlVariate",
     "DLAX",
     "Estimator",
@@ -36,6 +39,7 @@ __all__ = [
     "LAX",
     "LeaveOneOut",
     "MuProp",
+    "NVIL",
     "REBAR",
     "RELAX",
     "Reinforce",

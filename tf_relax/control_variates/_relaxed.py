@@ -1,6 +1,7 @@
 """The relaxed f as a control variate, as in REBAR."""
 
 from collections.abc import Callable
+import functools
 import math
 from typing import Any
 
@@ -8,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tf_relax.control_variates._base import ControlVariate
+from tf_relax.control_variates._layer_function import LayerFunction
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
@@ -15,7 +17,9 @@ class RelaxedFunction(ControlVariate):
     """`f(squash(z / lambda))` with a learned temperature `lambda`.
 
     `squash` is the sigmoid or the softmax, by the distribution. `f` must be
-    TensorFlow, continuous and differentiable between the hard samples.
+    TensorFlow, continuous and differentiable between the hard samples. In a
+    chain of layers, those above the relaxed one are relaxed with the same
+    temperature; those below stay hard.
 
     Args:
       temperature: `lambda` at the start, > 0. Its logarithm is the variable.
@@ -61,6 +65,8 @@ class RelaxedFunction(ControlVariate):
                 f"relaxation. Received: f={f}, squash={squash}."
             )
         inverse = tf.exp(-tf.cast(self.log_temperature, z.dtype))
+        if isinstance(f, LayerFunction):
+            f = functools.partial(f.relaxed, inverse_temperature=inverse)
         return tf.cast(relaxed_value(f, squash(z * inverse)), z.dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 One module an estimator. An estimator knows no model and no optimizer.
 """
 
+from tf_relax.estimators._concrete import Concrete
 from tf_relax.estimators._dlax import DLAX
 from tf_relax.estimators._estimator import Estimate
 from tf_relax.estimators._estimator import Estimator
@@ -11,6 +12,8 @@ from tf_relax.estimators._expectation import expectation
 from tf_relax.estimators._lax import LAX
 from tf_relax.estimators._leave_one_out import LeaveOneOut
 from tf_relax.estimators._muprop import MuProp
+from tf_relax.estimators._nvil import Baseline
+from tf_relax.estimators._nvil import NVIL
 from tf_relax.estimators._rebar import REBAR
 from tf_relax.estimators._registry import get
 from tf_relax.estimators._registry import names
@@ -21,6 +24,8 @@ from tf_relax.estimators._weights import weight_gradients
 from tf_relax.estimators._weights import WeightGradients
 
 __all__ = [
+    "Baseline",
+    "Concrete",
     "DLAX",
     "Estimate",
     "Estimator",
@@ -29,6 +34,7 @@ __all__ = [
     "LeaveOneOut",
     "MovingAverage",
     "MuProp",
+    "NVIL",
     "REBAR",
     "RELAX",
     "Reinforce",

@@ -29,17 +29,20 @@ class GradientEstimate(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """Gradients of single examples, and the variance objective of each.
+    """Gradients of single examples, and what each wants to be small.
 
     Attributes:
       gradients: `[B..., E...]` each, by the user's parameters; axes of `E`
         along which a parameter is broadcast are summed.
       squared_norm: `||g_b||^2` of each example, `[B...]`.
-      tape: persistent; knows `squared_norm` as a function of the variables.
+      objective: what the estimator's variables minimise, of each example,
+        `[B...]`: the squared norm, but for estimators with one of their own.
+      tape: persistent; knows `objective` as a function of the variables.
     """
 
     gradients: Gradients
     squared_norm: tf.Tensor
+    objective: tf.Tensor
     tape: tf.GradientTape
 
 
@@ -58,11 +61,13 @@ class Estimator(abc.ABC):
         `tf_relax.control_variates`, or None.
       min_samples: how many samples it needs at least; also the default.
       needs: the kind of draw that it is valid for.
+      biased: whether its mean is another gradient than that of E[f(b)].
     """
 
     needs: type[Draw] = Draw
     control_variate: Any = None
     min_samples: int = 1
+    biased: bool = False
 
     @abc.abstractmethod
     def gradient(
@@ -77,9 +82,27 @@ class Estimator(abc.ABC):
           control_variate: `c(z)`, maps the shape of `b` to that of `value`.
         """
 
-    def observe(self, value: tf.Tensor) -> None:
+    def point(self, draw: Any, distribution: Any) -> tf.Tensor:
+        """Returns what f is trained at: b, but for a relaxed objective."""
+        del distribution
+        return draw.sample
+
+    def objective(
+        self, squared_norm: tf.Tensor, value: tf.Tensor, c: ScalarFn
+    ) -> tf.Tensor:
+        """Returns what its variables minimise, of each example.
+
+        Args:
+          squared_norm: `||g_b||^2`, whose derivative is the variance's.
+          value: `f(b)`, of each sample.
+          c: the control variate.
+        """
+        del value, c
+        return squared_norm
+
+    def observe(self, value: tf.Tensor, c: ScalarFn) -> None:
         """Takes notice of f(b) after it was used; for moving averages."""
-        del value  # Nothing to remember here.
+        del value, c  # Nothing to remember here.
 
     @property
     def layers(self) -> list[Any]:
@@ -133,19 +156,23 @@ class Estimator(abc.ABC):
         """
         draw = self.draw(distribution, seed=seed, num_samples=num_samples)
         parameters = distribution.given_parameters()
+        sample = tf.cast(draw.sample, distribution.dtype)
+        point = tf.cast(self.point(draw, distribution), distribution.dtype)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(parameters)
-            value = evaluate(f, draw, distribution.dtype)
-            mean = tf.reduce_mean(value, 0) if draw.num_samples > 1 else value
+            value = evaluate(f, [point], draw)
+            mean = mean_of(value, draw)
         direct = tape.gradient(mean, parameters)
         control_variate = self.bind(distribution, draw, f, context)
         result = self.examples(distribution, draw, value, control_variate)
         variance_gradients = result.tape.gradient(
-            result.squared_norm,
+            result.objective,
             raw(self.trainable_variables),
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        self.observe(value)
+        self.observe(value, control_variate)
+        if self.point(draw, distribution) is not draw.sample:
+            mean = mean_of(evaluate(f, [sample], draw), draw)
         gradients = _algebra.reduce_to(result.gradients, parameters)
         gradients = {
             name: gradient
@@ -153,7 +180,6 @@ class Estimator(abc.ABC):
             else gradient + tf.cast(direct[name], gradient.dtype)
             for name, gradient in gradients.items()
         }
-        sample = tf.cast(draw.sample, distribution.dtype)
         return GradientEstimate(mean, sample, gradients, variance_gradients)
 
     def check_num_samples(self, num_samples: int | None) -> int:
@@ -189,6 +215,11 @@ class Estimator(abc.ABC):
             )
         num_samples = self.check_num_samples(num_samples)
         draw = distribution.draw(seed, num_samples)
+        self.check_draw(distribution, draw)
+        return draw
+
+    def check_draw(self, distribution: Any, draw: Draw) -> None:
+        """Raises a TypeError if the estimator is not valid for such a draw."""
         if not isinstance(draw, self.needs):
             needs, instead = _INSTEAD[self.needs]
             raise TypeError(
@@ -196,7 +227,6 @@ class Estimator(abc.ABC):
                 f"{type(distribution).__name__}. Use `{instead}_gradient` "
                 f"({instead.upper()}) or `reinforce_gradient` (Reinforce)."
             )
-        return draw
 
     def bind(
         self, distribution: Any, draw: Draw, f: ScalarFn, context: Any = None
@@ -232,16 +262,29 @@ class Estimator(abc.ABC):
         ) as tape:
             tape.watch(raw(variables))
             canonical = self.gradient(draw, value, control_variate)
-            if draw.num_samples > 1:
+            one = value  # f(b) of what has parameters of its own.
+            if draw.num_samples > 1 and draw.own_parameters:
+                canonical = _algebra.scale(
+                    canonical, tf.ones_like(value) / draw.num_samples
+                )
+            elif draw.num_samples > 1:
                 canonical = _algebra.mean_over_samples(canonical)
-                value = value[0]
+                one = value[0]
             gradients = _algebra.sum_within_examples(
                 distribution.pull_back(canonical),
                 distribution.given_parameters(),
-                value,
+                one,
             )
-            squared_norm = _algebra.squared_norm(gradients, value)
-        return Estimate(gradients, squared_norm, tape)
+            squared_norm = _algebra.squared_norm(gradients, one)
+            if draw.num_samples > 1 and draw.own_parameters:
+                squared_norm = tf.reduce_sum(squared_norm, 0)
+            objective = self.objective(squared_norm, value, control_variate)
+        return Estimate(gradients, squared_norm, objective, tape)
+
+
+def mean_of(value: tf.Tensor, draw: Draw) -> tf.Tensor:
+    """Returns the mean of f(b) over the samples of the draw."""
+    return tf.reduce_mean(value, 0) if draw.num_samples > 1 else value
 
 
 def raw(variables: Sequence[Any]) -> list[Any]:

@@ -1,7 +1,6 @@
 """Evaluation of `f` and of control variates, and the checks of their shapes."""
 
-from collections.abc import Callable
-import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import logging
@@ -16,7 +15,9 @@ ScalarFn = Callable[[tf.Tensor], Any]
 _NOT_TRACEABLE = (NotImplementedError, AttributeError, TypeError)
 
 
-def evaluate(f: ScalarFn, draw: Draw, dtype: tf.DType) -> tf.Tensor:
+def evaluate(
+    f: Callable[..., Any], samples: Sequence[tf.Tensor], draw: Draw
+) -> tf.Tensor:
     """Returns `f(b)` as a floating tensor of a leading part of b's shape.
 
     It has the dtype that the estimator computes in, the draw's.
@@ -26,23 +27,23 @@ def evaluate(f: ScalarFn, draw: Draw, dtype: tf.DType) -> tf.Tensor:
     XLA cannot compile it.
 
     Args:
-      f: the function, `[..., E...] -> [...]`.
-      draw: with the hard sample `b`, `[K, B..., E...]`.
-      dtype: of the sample that `f` is given.
+      f: the function, `[..., E...] -> [...]`, of one sample or of one a
+        layer.
+      samples: what f is given, `[K, B..., E...]` each.
+      draw: of the first of them; says which shapes f may return.
 
     Raises:
       ValueError: if the value is not floating, or has another shape.
     """
-    sample = tf.cast(draw.sample, dtype)
     if tf.executing_eagerly():
-        value = f(sample)
+        value = f(*samples)
     else:
         try:
-            value = f(sample)
+            value = f(*samples)
         except _NOT_TRACEABLE as error:
-            value = _call_python(f, sample, draw, error)
+            value = _call_python(f, samples, draw, error)
     value = tf.convert_to_tensor(value)
-    _check_value(value, draw)
+    _check_value(value, samples[0].shape, draw)
     return tf.cast(value, draw.sample.dtype)
 
 
@@ -106,7 +107,10 @@ def expand_like(value: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 
 def _call_python(
-    f: ScalarFn, sample: tf.Tensor, draw: Draw, error: Exception
+    f: Callable[..., Any],
+    samples: Sequence[tf.Tensor],
+    draw: Draw,
+    error: Exception,
 ) -> tf.Tensor:
     logging.warning(
         "f cannot be traced by TensorFlow (%s: %s); it is called from Python "
@@ -115,32 +119,33 @@ def _call_python(
         str(error).strip().split("\n")[0],
     )
 
-    def call(b: tf.Tensor) -> tf.Tensor:
-        value = tf.convert_to_tensor(f(b))
-        _check_value(value, dataclasses.replace(draw, sample=b))
+    def call(*samples: tf.Tensor) -> tf.Tensor:
+        value = tf.convert_to_tensor(f(*samples))
+        _check_value(value, samples[0].shape, draw)
         return tf.cast(value, draw.sample.dtype)
 
-    return tf.stop_gradient(tf.py_function(call, [sample], draw.sample.dtype))
+    dtype = draw.sample.dtype
+    return tf.stop_gradient(tf.py_function(call, list(samples), dtype))
 
 
-def _check_value(value: tf.Tensor, draw: Draw) -> None:
-    sample = draw.sample
+def _check_value(value: tf.Tensor, shape: tf.TensorShape, draw: Draw) -> None:
     if not value.dtype.is_floating:
         raise ValueError(
             "`f` must return floating values. Received: "
-            f"dtype={value.dtype.name}. Cast f(b) to {sample.dtype.name}."
+            f"dtype={value.dtype.name}. Cast f(b) to "
+            f"{draw.sample.dtype.name}."
         )
     if value.shape.rank is None:
         return
     shortest = 0 if draw.num_samples == 1 else 1
-    longest = sample.shape.rank - draw.event_ndims
+    longest = shape.rank - draw.event_ndims
     if not (
         shortest <= value.shape.rank <= longest
-        and value.shape.is_compatible_with(sample.shape[: value.shape.rank])
+        and value.shape.is_compatible_with(shape[: value.shape.rank])
     ):
         raise ValueError(
             "`f` must map b to a leading part of b's shape, here "
-            f"{sample.shape[:longest]} or fewer axes of it"
+            f"{shape[:longest]} or fewer axes of it"
             f"{', but with that of the samples' if shortest else ''}. "
-            f"Received: f(b).shape={value.shape}, b.shape={sample.shape}."
+            f"Received: f(b).shape={value.shape}, b.shape={shape}."
         )

@@ -1,6 +1,6 @@
 """`E[f(b)]` as a tensor that any tape differentiates by an estimator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -8,16 +8,21 @@ import tensorflow as tf
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimate
 from tf_relax.estimators._estimator import Estimator
+from tf_relax.estimators._estimator import mean_of
 from tf_relax.estimators._estimator import raw
-from tf_relax.estimators._evaluate import evaluate
-from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._layers import bind_layer
+from tf_relax.estimators._layers import draw_layers
+from tf_relax.estimators._layers import evaluate_layers
+from tf_relax.estimators._layers import Layer
+from tf_relax.estimators._layers import layer_estimators
+from tf_relax.estimators._layers import layer_examples
 
 
 def expectation(
-    f: ScalarFn,
+    f: Callable[..., Any],
     distribution: Any,
     *,
-    estimator: Estimator,
+    estimator: Estimator | Sequence[Estimator],
     seed: tf.Tensor,
     num_samples: int | None = None,
     context: Any = None,
@@ -32,20 +37,24 @@ def expectation(
       * what `f` uses (a decoder) its plain gradient at the hard samples;
       * the variables of the control variate `d ||g_b||^2 / d variable` of
         each example, weighted as the loss weights the examples (by the
-        absolute value: `-expectation(reward, ...)` wants little variance too).
+        absolute value: `-expectation(reward, ...)` wants little variance
+        too), or of the objective that the estimator has in its place.
 
     No gradient of one kind leaks into another. The estimate is a constant:
     second derivatives through it are not defined.
 
     Args:
-      f: `[..., E...] -> [...]`: reduces the axes of one joint outcome.
+      f: `[..., E...] -> [...]`: reduces the axes of one joint outcome. Of a
+        `Chain` it takes the samples of all layers.
       distribution: one of `tf_relax.distributions`.
-      estimator: an object such as `RELAX(c)`.
+      estimator: an object such as `RELAX(c)`; for a `Chain`, a list of one
+        for each layer.
       seed: stateless seed, two integers. Same seed, same numbers (XLA draws
         other numbers than graph mode).
       num_samples: K. For K > 1, `f` is given `[K, B..., E...]` and returns
         `[K, B...]`. Default: as few as the estimator needs.
-      context: handed to the control variate, for example the images.
+      context: handed to the control variate, for example the images; for a
+        `Chain` it may be a function of the samples below a layer.
       variables: tensors that the variance objective is differentiated by;
         default `estimator.trainable_variables`.
 
@@ -67,66 +76,95 @@ def expectation(
       >>> tape.gradient(loss, logits).shape
       TensorShape([3])
     """
-    if not isinstance(estimator, Estimator):
-        raise TypeError(
-            "`estimator` must be an object such as tf_relax.REBAR(). Received: "
-            f"estimator={estimator!r}."
-        )
-    draw = estimator.draw(distribution, seed=seed, num_samples=num_samples)
-    value = evaluate(f, draw, distribution.dtype)
-    control_variate = estimator.bind(distribution, draw, f, context)
+    estimators = layer_estimators(distribution, estimator)
+    layers = draw_layers(distribution, estimators, seed, num_samples)
+    value, hard = evaluate_layers(f, distribution, layers)
     if variables is None:
-        variables = estimator.trainable_variables
-    estimate = estimator.examples(
-        distribution, draw, value, control_variate, variables
-    )
-    estimator.observe(tf.stop_gradient(value))
-    mean = tf.reduce_mean(value, axis=0) if draw.num_samples > 1 else value
-    parameters = distribution.given_parameters()
-    return _attach(mean, estimate, parameters, list(variables))
+        variables = list(
+            {id(v): v for e in estimators for v in e.trainable_variables}.values()
+        )
+    estimates = []
+    for index, layer in enumerate(layers):
+        c = bind_layer(f, distribution, layers, index, context)
+        estimates.append(layer_examples(layer, value, c, variables))
+        layer.estimator.observe(tf.stop_gradient(value), c)
+    mean = mean_of(value, layers[0].draw)
+    if hard is not value:  # A relaxed objective, and the value of the true.
+        difference = mean_of(hard, layers[0].draw) - mean
+        mean += tf.stop_gradient(difference)
+    return _attach(mean, layers, estimates, list(variables))
 
 
 def _attach(
     value: tf.Tensor,
-    estimate: Estimate,
-    parameters: dict[str, Any],
+    layers: Sequence[Layer],
+    estimates: Sequence[Estimate],
     variables: list[Any],
 ) -> tf.Tensor:
-    """Returns `value` with the gradients of an `Estimate`."""
+    """Returns `value` with the gradients of the layers' estimates."""
+    watched = raw(variables)
 
     @tf.custom_gradient
     def identity(value: tf.Tensor, *inputs: tf.Tensor) -> Any:
         def backward(upstream: tf.Tensor) -> Any:
-            # Constants: their own derivatives would be of one sample.
-            constant = {
-                name: tf.stop_gradient(gradient)
-                for name, gradient in estimate.gradients.items()
-            }
-            weighted = _algebra.reduce_to(
-                _algebra.scale(constant, upstream), parameters
-            )
-            by_variable = estimate.tape.gradient(
-                estimate.squared_norm,
-                watched,
-                # A loss of -E[reward] wants little variance no less.
-                output_gradients=tf.abs(upstream),
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
-            )
-            # A float16 parameter's own chain goes on in float16.
             by_parameter = [
-                tf.cast(weighted[name], parameter.dtype)
-                for name, parameter in parameters.items()
+                gradient
+                for layer, estimate in zip(layers, estimates, strict=True)
+                for gradient in _by_parameter(layer, estimate, upstream)
+            ]
+            by_variable = [
+                _by_variable(estimate, upstream, watched)
+                for estimate in estimates
             ]
             return (
                 upstream,
                 *by_parameter,
-                *(tf.stop_gradient(g) for g in by_variable),
+                *(tf.stop_gradient(sum(g)) for g in zip(*by_variable)),
             )
 
         del inputs
         return tf.identity(value), backward
 
-    tensors = [tf.convert_to_tensor(p) for p in parameters.values()]
-    watched = raw(variables)
-    tensors += [tf.convert_to_tensor(v) for v in watched]
-    return identity(value, *tensors)
+    parameters = [
+        tf.convert_to_tensor(parameter)
+        for layer in layers
+        for parameter in layer.distribution.given_parameters().values()
+    ]
+    return identity(
+        value, *parameters, *(tf.convert_to_tensor(v) for v in watched)
+    )
+
+
+def _by_parameter(
+    layer: Layer, estimate: Estimate, upstream: tf.Tensor
+) -> list[tf.Tensor]:
+    """Returns the gradients by the parameters that a layer was given."""
+    parameters = layer.distribution.given_parameters()
+    # Constants: their own derivatives would be of one sample.
+    constant = {
+        name: tf.stop_gradient(gradient)
+        for name, gradient in estimate.gradients.items()
+    }
+    if layer.draw.own_parameters and layer.draw.num_samples > 1:
+        upstream = upstream[tf.newaxis]  # Parameters of each sample.
+    weighted = _algebra.reduce_to(
+        _algebra.scale(constant, upstream), parameters
+    )
+    # A float16 parameter's own chain goes on in float16.
+    return [
+        tf.cast(weighted[name], parameter.dtype)
+        for name, parameter in parameters.items()
+    ]
+
+
+def _by_variable(
+    estimate: Estimate, upstream: tf.Tensor, watched: list[Any]
+) -> list[tf.Tensor]:
+    """Returns the gradients of a layer's objective."""
+    return estimate.tape.gradient(
+        estimate.objective,
+        watched,
+        # A loss of -E[reward] wants little variance no less.
+        output_gradients=tf.abs(upstream),
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )

@@ -107,8 +107,9 @@ class Reinforce(Estimator):
             value = value - tf.cast(self.baseline.read(), value.dtype)
         return _algebra.scale(draw.score, value)
 
-    def observe(self, value: tf.Tensor) -> None:
+    def observe(self, value: tf.Tensor, c: ScalarFn) -> None:
         """See `Estimator.observe`."""
+        del c
         if self.baseline is not None:
             self.baseline.update(value)
 

@@ -72,7 +72,10 @@ def weight_gradients(
                 distribution, seed=seed, num_samples=num_samples
             )
             # The tape sees where f itself depends on the sources.
-            value = evaluate(f, draw, distribution.dtype)
+            point = tf.cast(
+                estimator.point(draw, distribution), distribution.dtype
+            )
+            value = evaluate(f, [point], draw)
             mean = tf.reduce_mean(value)
         control_variate = estimator.bind(distribution, draw, f, context)
         variables = raw(estimator.trainable_variables)
@@ -100,5 +103,5 @@ def weight_gradients(
         variables,
         unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
-    estimator.observe(value)
+    estimator.observe(value, control_variate)
     return WeightGradients(mean, gradients, variance_gradients)

@@ -14,6 +14,7 @@ from tf_relax.relaxations._draw import PathwiseDraw
 from tf_relax.relaxations._draw import RelaxedDraw
 from tf_relax.relaxations._noise import open_uniform
 from tf_relax.relaxations._noise import split_seed
+from tf_relax.relaxations._noise import validate_seed
 from tf_relax.relaxations._normal import normal_draw
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "normal_draw",
     "open_uniform",
     "split_seed",
+    "validate_seed",
 ]

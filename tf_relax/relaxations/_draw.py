@@ -19,12 +19,15 @@ class Draw:
       event_ndims: how many trailing axes of `sample` are one outcome. `f`
         has to reduce at least these.
       num_samples: K; tensors have a leading axis of this size if K > 1.
+      own_parameters: whether each of the K samples has parameters of its
+        own, with the same leading axis: above the first layer of a `Chain`.
     """
 
     sample: tf.Tensor
     score: Gradients
     event_ndims: int
     num_samples: int
+    own_parameters: bool = dataclasses.field(default=False, kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)

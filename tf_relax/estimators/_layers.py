@@ -1,0 +1,163 @@
+"""One draw of each stochastic layer, with what its estimator needs."""
+
+from collections.abc import Callable, Sequence
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from tf_relax.control_variates import LayerFunction
+from tf_relax.estimators._estimator import Estimate
+from tf_relax.estimators._estimator import Estimator
+from tf_relax.estimators._evaluate import evaluate
+from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.relaxations import Draw
+from tf_relax.relaxations import validate_seed
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A layer of a `Chain`, drawn.
+
+    Attributes:
+      distribution: given the layer below.
+      draw: of it.
+      seed: of the draw.
+      estimator: of the layer.
+    """
+
+    distribution: Any
+    draw: Draw
+    seed: tf.Tensor
+    estimator: Estimator
+
+    @property
+    def point(self) -> tf.Tensor:
+        """Returns what f and the layer above are given."""
+        point = self.estimator.point(self.draw, self.distribution)
+        return tf.cast(point, self.distribution.dtype)
+
+
+def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
+    """Returns an estimator for each layer.
+
+    Args:
+      distribution: one of `tf_relax.distributions`, or a `Chain` of them.
+      estimator: one, or a sequence of as many as there are layers.
+
+    Raises:
+      TypeError: if one is no estimator.
+      ValueError: if there are more or fewer than layers.
+    """
+    num_layers = 1 + len(_conditionals(distribution))
+    sequence = isinstance(estimator, list | tuple)
+    estimators = list(estimator) if sequence else [estimator]
+    for each in estimators:
+        if not isinstance(each, Estimator):
+            raise TypeError(
+                "`estimator` must be an object such as tf_relax.REBAR(), or "
+                f"a list of them. Received: estimator={each!r}."
+            )
+    if len(estimators) != num_layers:
+        raise ValueError(
+            "`estimator` must be one for each layer, in a list. Received: "
+            f"{len(estimators)} for {num_layers} layers."
+        )
+    return estimators
+
+
+def draw_layers(
+    distribution: Any,
+    estimators: Sequence[Estimator],
+    seed: tf.Tensor,
+    num_samples: int | None = None,
+) -> list[Layer]:
+    """Draws each layer, given the points of the one below.
+
+    Args:
+      distribution: one of `tf_relax.distributions`, or a `Chain` of them.
+      estimators: one a layer.
+      seed: stateless seed; the first layer's.
+      num_samples: K; above the first layer, each sample goes its own way.
+    """
+    first = getattr(distribution, "first", distribution)
+    num_samples = max(e.check_num_samples(num_samples) for e in estimators)
+    draw = estimators[0].draw(first, seed=seed, num_samples=num_samples)
+    layers = [Layer(first, draw, seed, estimators[0])]
+    conditionals = _conditionals(distribution)
+    for index, conditional in enumerate(conditionals, start=1):
+        given = conditional(layers[-1].point)
+        own_seed = tf.random.experimental.stateless_fold_in(
+            validate_seed(seed), index
+        )
+        draw = dataclasses.replace(
+            given.draw(own_seed), num_samples=num_samples, own_parameters=True
+        )
+        estimators[index].check_draw(given, draw)
+        layers.append(Layer(given, draw, own_seed, estimators[index]))
+    return layers
+
+
+def evaluate_layers(
+    f: Callable[..., Any], distribution: Any, layers: Sequence[Layer]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns f at the points that the layers have, and at hard samples.
+
+    They are the same tensor unless an estimator has a relaxed objective.
+    """
+    draw = layers[0].draw
+    value = evaluate(f, [layer.point for layer in layers], draw)
+    if all(x.estimator.point(x.draw, x.distribution) is x.draw.sample
+           for x in layers):
+        return value, value
+    samples = [tf.cast(draw.sample, layers[0].distribution.dtype)]
+    pairs = zip(_conditionals(distribution), layers[1:], strict=True)
+    for conditional, layer in pairs:
+        given = conditional(samples[-1])
+        samples.append(tf.cast(given.draw(layer.seed).sample, given.dtype))
+    return value, evaluate(f, samples, draw)
+
+
+def bind_layer(
+    f: Callable[..., Any],
+    distribution: Any,
+    layers: Sequence[Layer],
+    index: int,
+    context: Any,
+) -> ScalarFn:
+    """Returns the control variate of a layer as a function of its z alone.
+
+    Args:
+      f: of all layers' samples.
+      distribution: what was drawn from.
+      layers: its draws.
+      index: of the layer.
+      context: handed to the control variate; if it is a function, of the
+        samples below: `context(b_1, ..., b_(l-1))`.
+    """
+    layer = layers[index]
+    below = tuple(x.point for x in layers[:index])
+    conditionals = _conditionals(distribution)
+    seeds = [x.seed for x in layers[1:]]
+    above = tuple(zip(conditionals, seeds, strict=True))[index:]
+    own = LayerFunction(f, below, above) if conditionals else f
+    if callable(context):
+        context = context(*below)
+    return layer.estimator.bind(layer.distribution, layer.draw, own, context)
+
+
+def layer_examples(
+    layer: Layer,
+    value: tf.Tensor,
+    control_variate: ScalarFn,
+    variables: Sequence[Any] | None = None,
+) -> Estimate:
+    """Returns each example's gradient. See `Estimator.examples`."""
+    return layer.estimator.examples(
+        layer.distribution, layer.draw, value, control_variate, variables
+    )
+
+
+def _conditionals(distribution: Any) -> tuple[Callable[..., Any], ...]:
+    """A distribution alone is a chain of one layer."""
+    return tuple(getattr(distribution, "conditionals", ()))
