@@ -41,7 +41,7 @@ def _given(kernel, bias):
 
 def _chain(parameters):
     first, *rest = parameters
-    pairs = itertools.batched(rest, 2) if False else zip(rest[::2], rest[1::2])
+    pairs = zip(rest[::2], rest[1::2], strict=True)
     return tfrd.Chain(
         tfrd.Bernoulli(logits=first), *(_given(*pair) for pair in pairs)
     )

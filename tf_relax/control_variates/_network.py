@@ -24,6 +24,8 @@ class Network(ControlVariate):
       event_ndims: how many trailing axes of z it reads; `[..., E...] -> [...]`.
       temperature: None, or the temperature at the start of a learned squash:
         the network then reads `2 * squash(z / lambda) - 1` in place of z.
+      weight_decay: w; `w / 2 * ||weights||^2`, biases included, is in
+        `losses`, for whoever trains it to add to the variance objective.
       seed: of the initial weights.
 
     References:
@@ -43,6 +45,7 @@ class Network(ControlVariate):
         activation: str = "relu",
         event_ndims: int = 1,
         temperature: float | None = None,
+        weight_decay: float = 0.0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -52,6 +55,7 @@ class Network(ControlVariate):
         self.activation = activation
         self.event_ndims = event_ndims
         self.temperature = temperature
+        self.weight_decay = weight_decay
         self.seed = seed
         self.log_temperature = None
         if temperature is not None:
@@ -86,7 +90,10 @@ class Network(ControlVariate):
         ]
         self.biases = [
             self.add_weight(
-                shape=(width,), initializer="zeros", name=f"bias_{i}"
+                shape=(width,),
+                initializer="zeros",
+                regularizer=self._regularizer(),
+                name=f"bias_{i}",
             )
             for i, width in enumerate(widths[1:])
         ]
@@ -123,6 +130,7 @@ class Network(ControlVariate):
             "activation": self.activation,
             "event_ndims": self.event_ndims,
             "temperature": self.temperature,
+            "weight_decay": self.weight_decay,
             "seed": self.seed,
         }
 
@@ -133,8 +141,14 @@ class Network(ControlVariate):
         return self.add_weight(
             shape=shape,
             initializer=keras.initializers.RandomUniform(-limit, limit, seed),
+            regularizer=self._regularizer(),
             name=name,
         )
+
+    def _regularizer(self) -> keras.Regularizer | None:
+        if not self.weight_decay:
+            return None
+        return keras.regularizers.L2(0.5 * self.weight_decay)
 
 
 def _matmul(x: tf.Tensor, kernel: Any) -> tf.Tensor:

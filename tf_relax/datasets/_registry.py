@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 import difflib
 import os
 
+import numpy as np
+
 from tf_relax.datasets import _mnist
 from tf_relax.datasets import _omniglot
 from tf_relax.datasets._image_dataset import ImageDataset
@@ -59,7 +61,13 @@ def load(
     _check_choice("binarization", binarization, _BINARIZATIONS)
     if seed < 0:
         raise ValueError(f"`seed` must be >= 0. Received: seed={seed}")
-    return LOADERS[name](data_dir, binarization, seed)
+    data = LOADERS[name](data_dir, binarization, seed)
+    # Some formats come by columns, where taking a batch is ten times slower.
+    return data._replace(
+        train=np.ascontiguousarray(data.train),
+        valid=np.ascontiguousarray(data.valid),
+        test=np.ascontiguousarray(data.test),
+    )
 
 
 def _check_choice(kind: str, value: str, choices: Iterable[str]) -> None:

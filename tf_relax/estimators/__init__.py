@@ -10,6 +10,8 @@ from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._estimator import GradientEstimate
 from tf_relax.estimators._expectation import expectation
 from tf_relax.estimators._lax import LAX
+from tf_relax.estimators._layers import layer_examples
+from tf_relax.estimators._layers import LayerExamples
 from tf_relax.estimators._leave_one_out import LeaveOneOut
 from tf_relax.estimators._muprop import MuProp
 from tf_relax.estimators._nvil import Baseline
@@ -31,6 +33,7 @@ __all__ = [
     "Estimator",
     "GradientEstimate",
     "LAX",
+    "LayerExamples",
     "LeaveOneOut",
     "MovingAverage",
     "MuProp",
@@ -41,6 +44,7 @@ __all__ = [
     "WeightGradients",
     "expectation",
     "get",
+    "layer_examples",
     "names",
     "weight_gradients",
 ]

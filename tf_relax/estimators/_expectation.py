@@ -8,14 +8,10 @@ import tensorflow as tf
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimate
 from tf_relax.estimators._estimator import Estimator
-from tf_relax.estimators._estimator import mean_of
 from tf_relax.estimators._estimator import raw
-from tf_relax.estimators._layers import bind_layer
-from tf_relax.estimators._layers import draw_layers
-from tf_relax.estimators._layers import evaluate_layers
 from tf_relax.estimators._layers import Layer
-from tf_relax.estimators._layers import layer_estimators
 from tf_relax.estimators._layers import layer_examples
+from tf_relax.estimators._layers import LayerExamples
 
 
 def expectation(
@@ -76,33 +72,30 @@ def expectation(
       >>> tape.gradient(loss, logits).shape
       TensorShape([3])
     """
-    estimators = layer_estimators(distribution, estimator)
-    layers = draw_layers(distribution, estimators, seed, num_samples)
-    value, hard = evaluate_layers(f, distribution, layers)
-    if variables is None:
-        variables = list(
-            {id(v): v for e in estimators for v in e.trainable_variables}.values()
-        )
-    estimates = []
-    for index, layer in enumerate(layers):
-        c = bind_layer(f, distribution, layers, index, context)
-        estimates.append(layer_examples(layer, value, c, variables))
-        layer.estimator.observe(tf.stop_gradient(value), c)
-    mean = mean_of(value, layers[0].draw)
-    if hard is not value:  # A relaxed objective, and the value of the true.
-        difference = mean_of(hard, layers[0].draw) - mean
-        mean += tf.stop_gradient(difference)
-    return _attach(mean, layers, estimates, list(variables))
+    examples = layer_examples(
+        f,
+        distribution,
+        estimator,
+        seed=seed,
+        num_samples=num_samples,
+        context=context,
+        variables=variables,
+    )
+    for layer, c in zip(
+        examples.layers, examples.control_variates, strict=True
+    ):
+        layer.estimator.observe(tf.stop_gradient(examples.trained), c)
+    value = examples.trained_value
+    if examples.hard is not examples.trained:
+        # The value of the true objective, the derivative of the relaxed.
+        value += tf.stop_gradient(examples.value - value)
+    return _attach(value, examples)
 
 
-def _attach(
-    value: tf.Tensor,
-    layers: Sequence[Layer],
-    estimates: Sequence[Estimate],
-    variables: list[Any],
-) -> tf.Tensor:
+def _attach(value: tf.Tensor, examples: LayerExamples) -> tf.Tensor:
     """Returns `value` with the gradients of the layers' estimates."""
-    watched = raw(variables)
+    layers, estimates = examples.layers, examples.estimates
+    watched = raw(examples.variables)
 
     @tf.custom_gradient
     def identity(value: tf.Tensor, *inputs: tf.Tensor) -> Any:
@@ -119,7 +112,10 @@ def _attach(
             return (
                 upstream,
                 *by_parameter,
-                *(tf.stop_gradient(sum(g)) for g in zip(*by_variable)),
+                *(
+                    tf.stop_gradient(sum(g))
+                    for g in zip(*by_variable, strict=True)
+                ),
             )
 
         del inputs

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tf_relax.control_variates import LayerFunction
 from tf_relax.estimators._estimator import Estimate
 from tf_relax.estimators._estimator import Estimator
+from tf_relax.estimators._estimator import mean_of
 from tf_relax.estimators._evaluate import evaluate
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.relaxations import Draw
@@ -37,6 +38,33 @@ class Layer:
         point = self.estimator.point(self.draw, self.distribution)
         return tf.cast(point, self.distribution.dtype)
 
+    @property
+    def is_hard(self) -> bool:
+        """Returns whether the point is the hard sample."""
+        point = self.estimator.point(self.draw, self.distribution)
+        return point is self.draw.sample
+
+
+class LayerExamples(NamedTuple):
+    """What `layer_examples` returns; lists have an entry a layer."""
+
+    layers: list[Layer]
+    control_variates: list[ScalarFn]  # As functions of z alone.
+    estimates: list[Estimate]
+    trained: tf.Tensor  # f at the layers' points, `[K, B...]`.
+    hard: tf.Tensor  # f(b); the same tensor without a relaxed objective.
+    variables: Sequence[Any]  # Of the objectives.
+
+    @property
+    def value(self) -> tf.Tensor:
+        """Returns f(b), mean over the samples, `[B...]`."""
+        return mean_of(self.hard, self.layers[0].draw)
+
+    @property
+    def trained_value(self) -> tf.Tensor:
+        """Returns f where it is trained, mean over the samples, `[B...]`."""
+        return mean_of(self.trained, self.layers[0].draw)
+
 
 def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
     """Returns an estimator for each layer.
@@ -64,6 +92,40 @@ def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
             f"{len(estimators)} for {num_layers} layers."
         )
     return estimators
+
+
+def layer_examples(
+    f: Callable[..., Any],
+    distribution: Any,
+    estimator: Any,
+    *,
+    seed: tf.Tensor,
+    num_samples: int | None = None,
+    context: Any = None,
+    variables: Sequence[Any] | None = None,
+) -> LayerExamples:
+    """Draws every layer and estimates each example's gradients.
+
+    This is what `expectation` attaches to its value; see there for the
+    arguments.
+    """
+    estimators = layer_estimators(distribution, estimator)
+    layers = draw_layers(distribution, estimators, seed, num_samples)
+    trained, hard = evaluate_layers(f, distribution, layers)
+    if variables is None:
+        # One estimator may serve several layers.
+        own = {id(v): v for e in estimators for v in e.trainable_variables}
+        variables = list(own.values())
+    bound, estimates = [], []
+    for index, layer in enumerate(layers):
+        c = bind_layer(f, distribution, layers, index, context)
+        bound.append(c)
+        estimates.append(
+            layer.estimator.examples(
+                layer.distribution, layer.draw, trained, c, variables
+            )
+        )
+    return LayerExamples(layers, bound, estimates, trained, hard, variables)
 
 
 def draw_layers(
@@ -107,8 +169,7 @@ def evaluate_layers(
     """
     draw = layers[0].draw
     value = evaluate(f, [layer.point for layer in layers], draw)
-    if all(x.estimator.point(x.draw, x.distribution) is x.draw.sample
-           for x in layers):
+    if all(layer.is_hard for layer in layers):
         return value, value
     samples = [tf.cast(draw.sample, layers[0].distribution.dtype)]
     pairs = zip(_conditionals(distribution), layers[1:], strict=True)
@@ -144,18 +205,6 @@ def bind_layer(
     if callable(context):
         context = context(*below)
     return layer.estimator.bind(layer.distribution, layer.draw, own, context)
-
-
-def layer_examples(
-    layer: Layer,
-    value: tf.Tensor,
-    control_variate: ScalarFn,
-    variables: Sequence[Any] | None = None,
-) -> Estimate:
-    """Returns each example's gradient. See `Estimator.examples`."""
-    return layer.estimator.examples(
-        layer.distribution, layer.draw, value, control_variate, variables
-    )
 
 
 def _conditionals(distribution: Any) -> tuple[Callable[..., Any], ...]:

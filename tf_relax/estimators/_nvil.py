@@ -47,11 +47,13 @@ class Baseline(ControlVariate):
         self.network = Network(hidden, activation, seed=seed)
 
     def build(
-        self, z_shape: Sequence[int], context_shape: Sequence[int] | None = None
+        self, z_shape: Sequence[Any], context_shape: Sequence[Any] | None = None
     ) -> None:
         """See `keras.layers.Layer.build`."""
         del z_shape
-        self.network.build(tuple(context_shape or (None, 1)))
+        self.network.build(
+            [None, 1] if context_shape is None else context_shape
+        )
         self.built = True
 
     def call(
@@ -132,7 +134,9 @@ class NVIL(Estimator):
     ) -> Gradients:
         """See `Estimator.gradient`."""
         # Its variables have an objective of their own.
-        signal = tf.stop_gradient(value - self._predicted(value, control_variate))
+        signal = tf.stop_gradient(
+            value - self._predicted(value, control_variate)
+        )
         if self.normalize:
             signal /= tf.maximum(1.0, tf.cast(self.deviation(), value.dtype))
         return _algebra.scale(draw.score, signal)

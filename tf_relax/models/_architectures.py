@@ -1,44 +1,66 @@
-"""Encoders and decoders of the paper's one-layer models."""
+"""Encoders and decoders of the paper's models."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import keras
 
 from tf_relax._names import unknown
 
-# Widths of the hidden tanh layers, in the encoder and in the decoder.
-_HIDDEN: dict[str, tuple[int, ...]] = {
-    "linear1": (),
-    "nonlinear": (200, 200),
+
+class _Architecture(NamedTuple):
+    num_layers: int  # Stochastic ones.
+    hidden: tuple[int, ...]  # Widths of the tanh layers of every map.
+
+
+_ARCHITECTURES = {
+    "linear1": _Architecture(1, ()),
+    "linear2": _Architecture(2, ()),
+    "nonlinear": _Architecture(1, (200, 200)),
 }
 
 
 def architectures() -> list[str]:
     """Returns the names that `build` knows, sorted."""
-    return sorted(_HIDDEN)
+    return sorted(_ARCHITECTURES)
 
 
 def build(
     name: str, num_pixels: int, num_latents: int, seed: int
-) -> tuple[keras.Model, keras.Model]:
-    """Returns an encoder and a decoder, initialised by `seed`.
+) -> tuple[list[keras.Model], list[keras.Model]]:
+    """Returns encoders and decoders, one a stochastic layer.
 
     Args:
-      name: "linear1", one affine map each way, or "nonlinear", two hidden
-        layers of 200 tanh units each way.
+      name: "linear1", one affine map each way; "linear2", two stochastic
+        layers with affine maps; or "nonlinear", one stochastic layer with
+        two hidden layers of 200 tanh units each way.
       num_pixels: size of a flat image.
-      num_latents: size of the stochastic layer.
+      num_latents: size of each stochastic layer.
       seed: of the initial weights.
+
+    Returns:
+      Encoders, from the layer below (or the image) to the logits of a layer,
+      and decoders, from a layer to the logits of the one below.
 
     Raises:
       ValueError: if the name is unknown; names the closest one.
     """
-    if name not in _HIDDEN:
-        raise ValueError(unknown("architecture", name, _HIDDEN))
-    hidden = _HIDDEN[name]
-    encoder = _perceptron("encoder", num_pixels, hidden, num_latents, seed)
-    decoder = _perceptron("decoder", num_latents, hidden, num_pixels, seed + 1)
-    return encoder, decoder
+    if name not in _ARCHITECTURES:
+        raise ValueError(unknown("architecture", name, _ARCHITECTURES))
+    num_layers, hidden = _ARCHITECTURES[name]
+    sizes = [num_pixels, *[num_latents] * num_layers]
+    encoders, decoders = [], []
+    for layer in range(num_layers):
+        below, above = sizes[layer : layer + 2]
+        suffix = f"_{layer + 1}" if layer else ""
+        own = seed + 5000 * layer
+        encoders.append(
+            _perceptron(f"encoder{suffix}", below, hidden, above, own)
+        )
+        decoders.append(
+            _perceptron(f"decoder{suffix}", above, hidden, below, own + 1)
+        )
+    return encoders, decoders
 
 
 def _perceptron(

@@ -1,5 +1,6 @@
 """A variational autoencoder with Bernoulli latents, for `model.fit`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,48 +12,60 @@ from tf_relax.models import _architectures
 from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
 from tf_relax.models._named import named_estimator
+from tf_relax.models._networks import listed
+from tf_relax.models._networks import logits_of
+from tf_relax.models._networks import logits_of_constant
 from tf_relax.models._trainer import check_range
 from tf_relax.models._trainer import EstimatorTrainer
+from tf_relax.models._trainer import fold
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
 class DiscreteVAE(EstimatorTrainer):
-    """A VAE with one layer of Bernoulli latents, trained by any estimator.
+    """A VAE with layers of Bernoulli latents, trained by any estimator.
 
-        q(b | x) = Bernoulli(encoder(x - mean))
-        p(b) = Bernoulli(prior_logits), p(x | b) = Bernoulli(decoder(2 b - 1))
+        q(b_1 | x) = Bernoulli(encoder_1(x - mean))
+        q(b_l | b_(l-1)) = Bernoulli(encoder_l(2 b_(l-1) - 1))
+        p(b_L) = Bernoulli(prior_logits)
+        p(b_(l-1) | b_l) = Bernoulli(decoder_l(2 b_l - 1)), b_0 = x
 
-    The decoder's output gets the logit of the mean image added. `fit`,
+    The image's decoder gets the logit of the mean image added. `fit`,
     `evaluate` and `predict` are Keras' own. Images are in [0, 1], of any
     number dtype, and of the size of `image_shape`, flat or not; `predict`
-    returns reconstructed pixel probabilities. Encoder and decoder are called
+    returns reconstructed pixel probabilities. Encoders and decoders are called
     without `training`: dropout and batch statistics are off, which would tie
     an image's gradient to other draws.
 
     Metrics, in nats an example: `elbo`, of a single sample; at evaluation
-    also `gradient_variance`, the total variance of the estimator's gradient
-    by the logits of one example, and `bound`, the importance-weighted bound
-    on log p(x) of `bound_samples` samples.
+    also `gradient_variance`, the total variance of the estimators' gradients
+    by the logits of one example; `relaxed_elbo`, if an estimator has a relaxed
+    objective; and `bound`, the importance-weighted bound on log p(x) of
+    `bound_samples` samples.
 
     Args:
-      architecture: "linear1" or "nonlinear" of the paper; of no effect if
-        an encoder and a decoder are given.
-      num_latents: of the paper's architectures.
-      estimator: an object of `tf_relax`, or its name: "relax" (relaxed f and
-        network), "rebar", "dlax", "leave_one_out", "reinforce".
+      architecture: "linear1", "linear2" or "nonlinear" of the paper; of no
+        effect if encoders and decoders are given.
+      num_latents: of each layer of the paper's architectures.
+      estimator: its name, see `estimator_names()`; or an object of
+        `tf_relax`; or one of either for each layer. A name makes one for each.
       mean: the mean training image, in [0, 1]; a number or an array. The
         default centres the input and leaves the decoder alone.
       num_samples: of b for each image in training. Default: as few as the
         estimator needs.
       temperature: of the relaxed f of a named estimator, at the start.
+      estimator_options: further arguments for a named estimator: `hidden`,
+        `weight_decay`, `coupled`; see `named_estimator`.
       image_shape: of one image.
-      encoder: any built Keras model, images to `[B, D]` logits.
-      decoder: any built Keras model, `[B, D]` to logits of the pixels.
+      encoder: any built Keras model, images to `[B, D]` logits; or a list of
+        them, one a layer, the second from `[B, D]` to `[B, D_2]`.
+      decoder: any built Keras model, `[B, D]` to logits of the pixels; or a
+        list of them, the second from `[B, D_2]` to `[B, D]`.
       seed: of the initial weights and every draw.
 
     Raises:
       ValueError: if a name is unknown, only one of encoder and decoder is
-        given, `mean` is outside [0, 1], or `num_samples` is too small.
+        given, their numbers of layers differ, `mean` is outside [0, 1], or
+        `num_samples` is too small.
 
     References:
       [1]: Grathwohl et al. Backpropagation through the Void. ICLR 2018.
@@ -76,29 +89,24 @@ class DiscreteVAE(EstimatorTrainer):
         *,
         num_samples: int | None = None,
         temperature: float = 0.5,
+        estimator_options: Mapping[str, Any] | None = None,
         image_shape: Any = (784,),
-        encoder: keras.Model | None = None,
-        decoder: keras.Model | None = None,
+        encoder: Any = None,
+        decoder: Any = None,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         """See the class."""
         super().__init__(**kwargs)
-        if (encoder is None) != (decoder is None):
-            raise ValueError(
-                "`encoder` and `decoder` go together. Received: "
-                f"encoder={encoder}, decoder={decoder}."
-            )
         self.image_shape = tuple(image_shape)
         self._num_pixels = int(np.prod(self.image_shape))
         self._architecture = architecture if encoder is None else None
-        parts: tuple[Any, Any] = (encoder, decoder)
-        if encoder is None:
-            parts = _architectures.build(
+        self.encoders, self.decoders = listed(encoder, decoder)
+        if not self.encoders:
+            self.encoders, self.decoders = _architectures.build(
                 str(architecture), self._num_pixels, num_latents, seed
             )
-        self.encoder, self.decoder = parts
-        self.num_latents = int(self.encoder.output_shape[-1])
+        self.layer_sizes = [int(e.output_shape[-1]) for e in self.encoders]
         self.temperature = temperature
         self.seed = seed
         self.mean = self.add_weight(
@@ -110,46 +118,84 @@ class DiscreteVAE(EstimatorTrainer):
         )
         self.mean.assign(self._mean_image(mean))
         self.prior_logits = self.add_weight(
-            shape=(self.num_latents,),
+            shape=(self.layer_sizes[-1],),
             initializer="zeros",
             dtype="float32",
             name="prior_logits",
         )
-        self.estimator_name = estimator if isinstance(estimator, str) else None
-        if isinstance(estimator, str):
-            estimator = named_estimator(estimator, temperature, seed)
+        self.estimator_options = dict(estimator_options or {})
         self.estimator = estimator
-        # Tracked, so that Keras saves what the estimator has learned.
-        self.estimator_layers = estimator.layers
-        for layer in self.estimator_layers:
-            if not layer.built:
-                layer.build((None, self.num_latents), (None, self._num_pixels))
-        self.num_samples = self.estimator.check_num_samples(num_samples)
+        self._set_estimators(num_samples)
         self.built = True
 
-    def posterior(self, images: tf.Tensor) -> distributions.Bernoulli:
+    def _set_estimators(self, num_samples: int | None) -> None:
+        """Makes an estimator a layer, with its weights."""
+        num_layers = len(self.layer_sizes)
+        given = self.estimator
+        if not isinstance(given, list | tuple):
+            given = [given] * num_layers if isinstance(given, str) else [given]
+        if len(given) != num_layers:
+            raise ValueError(
+                "`estimator` must be one for each layer, in a list, or a name. "
+                f"Received: {len(given)} for {num_layers} layers."
+            )
+        self.estimators = [
+            named_estimator(
+                each,
+                self.temperature,
+                self.seed + 5000 * index,
+                **self.estimator_options,
+            )
+            if isinstance(each, str)
+            else each
+            for index, each in enumerate(given)
+        ]
+        # Tracked, so that Keras saves what the estimators have learned.
+        self.estimator_layers = [x for e in self.estimators for x in e.layers]
+        for index, estimator in enumerate(self.estimators):
+            below = self._num_pixels + sum(self.layer_sizes[:index])
+            for layer in estimator.layers:
+                if not layer.built:
+                    layer.build((None, self.layer_sizes[index]), (None, below))
+        self.num_samples = max(
+            e.check_num_samples(num_samples) for e in self.estimators
+        )
+
+    def posterior(self, images: tf.Tensor) -> Any:
         """Returns q(b | x), with batch shape `[B, D]`.
 
         Args:
           images: `[B, ...]`, in [0, 1].
+
+        Returns:
+          A `Bernoulli`, or a `Chain` of them if there are several layers.
         """
         centred = self._pixels(images) - self.mean
         if self._architecture is not None:  # The paper's take flat images.
             centred = tf.reshape(centred, [-1, self._num_pixels])
-        logits = self.encoder(centred)
-        return distributions.Bernoulli(logits=tf.cast(logits, tf.float32))
+        first = _bernoulli(self.encoders[0](centred))
+        if len(self.encoders) == 1:
+            return first
+        return distributions.Chain(
+            first,
+            *(
+                lambda below, encoder=encoder: _bernoulli(
+                    logits_of(encoder, below)
+                )
+                for encoder in self.encoders[1:]
+            ),
+        )
 
     def pixel_logits(self, latents: tf.Tensor) -> tf.Tensor:
-        """Returns the logits of p(x | b).
+        """Returns the logits of p(x | b_1).
 
         Args:
-          latents: b or relaxed b, `[..., D]`, in [0, 1].
+          latents: b_1 or relaxed b_1, `[..., D]`, in [0, 1].
 
         Returns:
           `[..., *image_shape]`, in nats.
         """
-        flat = tf.reshape(2.0 * latents - 1.0, [-1, self.num_latents])
-        logits = tf.cast(self.decoder(flat), tf.float32)
+        logits = logits_of(self.decoders[0], latents)
         # The clip is that of the paper's code.
         mean = tf.clip_by_value(self.mean, 0.001, 0.999)
         offset = tf.math.log(mean) - tf.math.log1p(-mean)
@@ -157,25 +203,45 @@ class DiscreteVAE(EstimatorTrainer):
         return tf.reshape(logits, shape) + offset
 
     def log_weight(
-        self, latents: tf.Tensor, images: tf.Tensor, logits: tf.Tensor
+        self,
+        latents: Any,
+        images: tf.Tensor,
+        logits: tf.Tensor,
+        *,
+        kl_weight: Any = 1.0,
+        constant_encoders: bool = False,
     ) -> tf.Tensor:
         """Returns `log p(x, b) - log q(b | x)`, an ELBO of one sample.
 
         Args:
-          latents: b or relaxed b, `[..., B, D]`.
+          latents: b or relaxed b, `[..., B, D]`; or a list, one a layer.
           images: x, `[B, ...]`, in [0, 1].
-          logits: of q(b | x), `[B, D]`. Its own derivative has mean zero
+          logits: of q(b_1 | x), `[B, D]`. Its own derivative has mean zero
             and is left out of training: pass it with its gradient stopped.
+          kl_weight: of all terms but `log p(x | b_1)`.
+          constant_encoders: likewise of the layers above: their weights get
+            no derivative, the samples do.
 
         Returns:
           `[..., B]`, in nats.
         """
-        pixels = self._pixels(images)
+        samples = latents if isinstance(latents, list | tuple) else [latents]
         log_likelihood = log_bernoulli(
-            pixels, self.pixel_logits(latents), len(self.image_shape)
+            self._pixels(images),
+            self.pixel_logits(samples[0]),
+            len(self.image_shape),
         )
-        log_ratio = log_bernoulli_ratio(latents, self.prior_logits, logits)
-        return log_likelihood + log_ratio
+        encode = logits_of_constant if constant_encoders else logits_of
+        posterior = [
+            logits,
+            *map(encode, self.encoders[1:], samples[:-1]),
+        ]
+        prior = [
+            *map(logits_of, self.decoders[1:], samples[1:]),
+            self.prior_logits,
+        ]
+        log_ratio = sum(map(log_bernoulli_ratio, samples, prior, posterior))
+        return log_likelihood + kl_weight * log_ratio
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Returns pixel probabilities, decoded from the posterior's mode."""
@@ -189,7 +255,7 @@ class DiscreteVAE(EstimatorTrainer):
           images: `[B, ...]`, in [0, 1].
           seed: stateless seed, two integers.
         """
-        latents = self.posterior(tf.convert_to_tensor(images)).draw(seed).sample
+        (latents, *_), _ = self._draw(tf.convert_to_tensor(images), seed)
         return tf.sigmoid(self.pixel_logits(latents))
 
     def generate(self, num: int, seed: Any = (0, 0)) -> tf.Tensor:
@@ -199,12 +265,15 @@ class DiscreteVAE(EstimatorTrainer):
           num: how many.
           seed: stateless seed, two integers.
         """
-        prior = distributions.Bernoulli(
-            logits=tf.broadcast_to(
-                tf.convert_to_tensor(self.prior_logits), [num, self.num_latents]
-            )
+        logits = tf.broadcast_to(
+            tf.convert_to_tensor(self.prior_logits),
+            [num, self.layer_sizes[-1]],
         )
-        return tf.sigmoid(self.pixel_logits(prior.draw(seed).sample))
+        latents = _bernoulli(logits).draw(seed).sample
+        for index, decoder in enumerate(reversed(self.decoders[1:]), start=1):
+            below = _bernoulli(logits_of(decoder, latents))
+            latents = below.draw(fold(seed, index)).sample
+        return tf.sigmoid(self.pixel_logits(latents))
 
     def bound(
         self, images: tf.Tensor, num_samples: int, seed: Any
@@ -224,43 +293,75 @@ class DiscreteVAE(EstimatorTrainer):
         References:
           [1]: Burda et al. Importance weighted autoencoders. ICLR 2016.
         """
-        q = self.posterior(images)
+        size = tf.shape(images)[0]
 
         def more(index: tf.Tensor, total: tf.Tensor) -> Any:
-            own = tf.random.experimental.stateless_fold_in(seed, index)
-            log_w = self.log_weight(q.draw(own).sample, images, q.logits)
+            samples, first = self._draw(images, fold(seed, index))
+            log_w = self.log_weight(samples, images, first.logits)
             return index + 1, tf.experimental.numpy.logaddexp(total, log_w)
 
-        start = tf.fill(tf.shape(q.logits)[:1], tf.float32.min)
         _, total = tf.while_loop(
             lambda index, _: index < num_samples,
             more,
-            (tf.constant(0), start),
+            (tf.constant(0), tf.fill([size], tf.float32.min)),
             parallel_iterations=1,
         )
         return total - tf.math.log(float(num_samples))
 
     def negative_elbo(
-        self, posterior: distributions.Bernoulli, images: tf.Tensor
+        self, posterior: Any, images: tf.Tensor, kl_weight: Any = 1.0
     ) -> Any:
         """See `EstimatorTrainer.negative_elbo`."""
-        # d log q(b) / d logits at fixed b has mean zero: noise, left out.
-        logits = tf.stop_gradient(posterior.logits)
-        return lambda b: -self.log_weight(b, images, logits)
+        logits = getattr(posterior, "first", posterior).logits
+        # d log q(b) / d logits at fixed b has mean zero: noise, left out. Of
+        # a relaxed b it has not.
+        constant = not any(e.biased for e in self.estimators)
+        if constant:
+            logits = tf.stop_gradient(logits)
+        return lambda *b: (
+            -self.log_weight(
+                b,
+                images,
+                logits,
+                kl_weight=kl_weight,
+                constant_encoders=constant,
+            )
+        )
 
-    def context(self, images: tf.Tensor) -> tf.Tensor:
+    def context(self, images: tf.Tensor) -> Any:
         """See `EstimatorTrainer.context`."""
         centred = self._pixels(images) - self.mean
-        return tf.reshape(centred, [-1, self._num_pixels])
+        centred = tf.reshape(centred, [-1, self._num_pixels])
+
+        def of_layer(*below: tf.Tensor) -> tf.Tensor:
+            if not below:
+                return centred
+            leading = tf.shape(below[0])[:-1]
+            shape = tf.concat([leading, [self._num_pixels]], 0)
+            scaled = [2.0 * b - 1.0 for b in below]
+            return tf.concat([tf.broadcast_to(centred, shape), *scaled], -1)
+
+        return of_layer
 
     @property
     def model_variables(self) -> list[Any]:
         """See `EstimatorTrainer.model_variables`."""
         return [
-            *self.encoder.trainable_variables,
-            *self.decoder.trainable_variables,
+            *(v for e in self.encoders for v in e.trainable_variables),
+            *(v for d in self.decoders for v in d.trainable_variables),
             self.prior_logits,
         ]
+
+    def _draw(self, images: tf.Tensor, seed: Any) -> tuple[list[Any], Any]:
+        """Returns hard samples of all layers, and q(b_1 | x)."""
+        posterior = self.posterior(images)
+        first = getattr(posterior, "first", posterior)
+        samples = [first.draw(seed).sample]
+        conditionals = getattr(posterior, "conditionals", ())
+        for index, conditional in enumerate(conditionals, start=1):
+            given = conditional(samples[-1])
+            samples.append(given.draw(fold(seed, index)).sample)
+        return samples, first
 
     def _pixels(self, images: tf.Tensor) -> tf.Tensor:
         """Returns images as float32 in `image_shape`."""
@@ -275,15 +376,17 @@ class DiscreteVAE(EstimatorTrainer):
 
     def get_config(self) -> dict[str, Any]:
         """See `keras.Model.get_config`."""
+        own = self._architecture is None
         config = {
             "architecture": self._architecture,
-            "num_latents": self.num_latents,
-            "estimator": self.estimator_name or self.estimator,
+            "num_latents": self.layer_sizes[0],
+            "estimator": self.estimator,
             "num_samples": self.num_samples,
             "temperature": self.temperature,
+            "estimator_options": self.estimator_options,
             "image_shape": self.image_shape,
-            "encoder": self.encoder if self._architecture is None else None,
-            "decoder": self.decoder if self._architecture is None else None,
+            "encoder": list(self.encoders) if own else None,
+            "decoder": list(self.decoders) if own else None,
             "seed": self.seed,
         }
         serialize = keras.saving.serialize_keras_object
@@ -293,3 +396,7 @@ class DiscreteVAE(EstimatorTrainer):
     def from_config(cls, config: dict[str, Any]) -> "DiscreteVAE":
         """See `keras.Model.from_config`."""
         return cls(**keras.saving.deserialize_keras_object(config))
+
+
+def _bernoulli(logits: tf.Tensor) -> distributions.Bernoulli:
+    return distributions.Bernoulli(logits=tf.cast(logits, tf.float32))

@@ -1,6 +1,7 @@
 """Estimators by name, with the control variates that suit a VAE."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+import dataclasses
 from typing import Any
 
 from tf_relax import control_variates
@@ -8,26 +9,55 @@ from tf_relax import estimators
 from tf_relax._names import unknown
 
 
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    temperature: float
+    seed: int
+    hidden: Sequence[int]
+    weight_decay: float
+    coupled: bool
+
+    def network(self) -> control_variates.Network:
+        return control_variates.Network(
+            self.hidden, weight_decay=self.weight_decay, seed=self.seed + 2
+        )
+
+    def free_form(self) -> control_variates.ControlVariate:
+        relaxed = control_variates.RelaxedFunction(self.temperature)
+        return control_variates.Scaled(relaxed + self.network())
+
+
 def named_estimator(
-    name: str, temperature: float, seed: int
+    name: str,
+    temperature: float = 0.5,
+    seed: int = 0,
+    *,
+    hidden: Sequence[int] = (200, 200),
+    weight_decay: float = 0.0,
+    coupled: bool = True,
 ) -> estimators.Estimator:
     """Returns the estimator of that name, for a VAE.
 
     Args:
       name: "relax" has `eta [f(sigmoid(z / lambda)) + r(z, x)]`, as the
-        paper's code, with a network r of two layers of 200 ReLU units, and
-        so has "dlax"; "rebar" has the relaxed f only; "reinforce" a
-        moving-average baseline; "..._independent" is Algorithm 2 as printed,
-        with independent noises.
-      temperature: `lambda` at the start.
+        paper's code, with a network r of ReLU units, and so has "dlax";
+        "relax_network" has r alone; "rebar" has the relaxed f only;
+        "reinforce" a moving-average baseline; "nvil" that, a network's, and
+        the normalised variance; "..._independent" has independent noises.
+      temperature: `lambda`, at the start, or for good in "concrete".
       seed: of the network's initial weights.
+      hidden: widths of the layers of the network r.
+      weight_decay: of the network r, see `control_variates.Network`.
+      coupled: False for Algorithm 2 as printed, with independent noises.
 
     Raises:
       ValueError: if the name is unknown or not one for discrete latents.
     """
     if name not in _NAMED:
         raise ValueError(unknown("estimator", name, _NAMED))
-    return _NAMED[name](temperature, seed)
+    return _NAMED[name](
+        _Options(temperature, seed, tuple(hidden), weight_decay, coupled)
+    )
 
 
 def estimator_names() -> list[str]:
@@ -35,23 +65,62 @@ def estimator_names() -> list[str]:
     return sorted(_NAMED)
 
 
-def _free_form(temperature: float, seed: int) -> Any:
-    relaxed = control_variates.RelaxedFunction(temperature)
-    network = control_variates.Network((200, 200), seed=seed + 2)
-    return control_variates.Scaled(relaxed + network)
+def _concrete(options: _Options) -> estimators.Estimator:
+    return estimators.Concrete(options.temperature)
 
 
-_NAMED: dict[str, Callable[[float, int], estimators.Estimator]] = {
-    "dlax": lambda t, seed: estimators.DLAX(_free_form(t, seed)),
-    "leave_one_out": lambda t, seed: estimators.LeaveOneOut(),
-    "muprop": lambda t, seed: estimators.MuProp(),
-    "rebar": lambda t, seed: estimators.REBAR(t),
-    "rebar_independent": lambda t, seed: estimators.REBAR(t, coupled=False),
-    "reinforce": lambda t, seed: estimators.Reinforce(
-        estimators.MovingAverage()
-    ),
-    "relax": lambda t, seed: estimators.RELAX(_free_form(t, seed)),
-    "relax_independent": lambda t, seed: estimators.RELAX(
-        _free_form(t, seed), coupled=False
-    ),
+def _dlax(options: _Options) -> estimators.Estimator:
+    return estimators.DLAX(options.free_form())
+
+
+def _leave_one_out(options: _Options) -> estimators.Estimator:
+    del options
+    return estimators.LeaveOneOut()
+
+
+def _muprop(options: _Options) -> estimators.Estimator:
+    del options
+    return estimators.MuProp()
+
+
+def _nvil(options: _Options) -> estimators.Estimator:
+    baseline = estimators.Baseline(seed=options.seed + 2)
+    return estimators.NVIL(baseline, normalize=True)
+
+
+def _rebar(options: _Options) -> estimators.Estimator:
+    return estimators.REBAR(options.temperature, coupled=options.coupled)
+
+
+def _reinforce(options: _Options) -> estimators.Estimator:
+    del options
+    return estimators.Reinforce(estimators.MovingAverage())
+
+
+def _relax(options: _Options) -> estimators.Estimator:
+    return estimators.RELAX(options.free_form(), coupled=options.coupled)
+
+
+def _relax_network(options: _Options) -> estimators.Estimator:
+    return estimators.RELAX(options.network(), coupled=options.coupled)
+
+
+def _independent(
+    make: Callable[[_Options], estimators.Estimator],
+) -> Callable[[_Options], estimators.Estimator]:
+    return lambda options: make(dataclasses.replace(options, coupled=False))
+
+
+_NAMED: dict[str, Callable[[_Options], Any]] = {
+    "concrete": _concrete,
+    "dlax": _dlax,
+    "leave_one_out": _leave_one_out,
+    "muprop": _muprop,
+    "nvil": _nvil,
+    "rebar": _rebar,
+    "rebar_independent": _independent(_rebar),
+    "reinforce": _reinforce,
+    "relax": _relax,
+    "relax_independent": _independent(_relax),
+    "relax_network": _relax_network,
 }

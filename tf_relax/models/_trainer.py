@@ -1,6 +1,7 @@
 """`fit` and `evaluate` for models whose loss is an expectation."""
 
 import abc
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,18 +11,19 @@ import tensorflow as tf
 from tf_relax import estimators
 from tf_relax.models import _steps
 
+_PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
 # Salts that keep the random streams of training and evaluation apart.
-_EVALUATE, _SECOND, _BOUND = 1, 2, 3
+_EVALUATE, _SECOND, _BOUND, _PRETRAIN = 1, 2, 3, 4
 
 
 class EstimatorTrainer(keras.Model, abc.ABC):
-    """A Keras model with an estimator and two optimizers.
+    """A Keras model with an estimator a layer and two optimizers.
 
-    A subclass sets `estimator`, `num_samples` and `seed`, and says what the
+    A subclass sets `estimators`, `num_samples` and `seed`, and says what the
     distribution and the function are. Everything is built at construction.
     """
 
-    estimator: estimators.Estimator
+    estimators: Sequence[estimators.Estimator]
     num_samples: int
     seed: int
 
@@ -30,9 +32,11 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         super().__init__(**kwargs)
         self.elbo_tracker = keras.metrics.Mean("elbo")
         self.variance_tracker = keras.metrics.Mean("gradient_variance")
+        self.relaxed_tracker = keras.metrics.Mean("relaxed_elbo")
         self.bound_tracker = keras.metrics.Mean("bound")
         self.steps_per_call = 1
         self.bound_samples = 0
+        self.kl_warmup_steps = 0
 
     @property
     @abc.abstractmethod
@@ -41,15 +45,26 @@ class EstimatorTrainer(keras.Model, abc.ABC):
 
     @abc.abstractmethod
     def posterior(self, images: tf.Tensor) -> Any:
-        """Returns q(b | x)."""
+        """Returns q(b | x), a distribution or a `Chain`."""
 
     @abc.abstractmethod
-    def negative_elbo(self, posterior: Any, images: tf.Tensor) -> Any:
-        """Returns the function of b whose expectation is minimised."""
+    def negative_elbo(
+        self, posterior: Any, images: tf.Tensor, kl_weight: Any = 1.0
+    ) -> Any:
+        """Returns the function of b whose expectation is minimised.
+
+        Args:
+          posterior: what `posterior` returned.
+          images: `[B, ...]`.
+          kl_weight: of all terms but the likelihood of the images.
+        """
 
     @abc.abstractmethod
-    def context(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns what the control variate sees of the images, `[B, C]`."""
+    def context(self, images: tf.Tensor) -> Any:
+        """Returns what control variates see of the images.
+
+        It is a function of the samples of the layers below, to `[..., C]`.
+        """
 
     @abc.abstractmethod
     def bound(
@@ -64,6 +79,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         *,
         steps_per_call: int = 1,
         bound_samples: int = 0,
+        kl_warmup_steps: int = 0,
         jit_compile: Any = True,
         **kwargs: Any,
     ) -> None:
@@ -78,12 +94,14 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             A last batch of N examples is cut into K steps of `N // K`, or
             into N steps of 1; leave it out, or choose sizes that divide.
           bound_samples: of the `bound` at evaluation; 0 leaves it out.
+          kl_warmup_steps: over so many steps, the weight of all terms but
+            log p(x | b) rises linearly to 1. The metrics have it at 1.
           jit_compile: see `keras.Model.compile`; here on by default.
           **kwargs: see `keras.Model.compile`, such as `run_eagerly`.
 
         Raises:
-          ValueError: if `steps_per_call` < 1 or `bound_samples` < 0, if a
-            loss or metrics are given, or one optimizer for both roles, or
+          ValueError: if a number is out of range, a loss or metrics are
+            given, one optimizer is given for both roles, or
             `steps_per_call` > 1 under a strategy of several replicas.
         """
         for name in ("loss", "metrics", "weighted_metrics"):
@@ -100,11 +118,12 @@ class EstimatorTrainer(keras.Model, abc.ABC):
                 "`optimizer`: each keeps the state of its own variables. "
                 f"Received: {optimizer} for both."
             )
-        if steps_per_call < 1 or bound_samples < 0:
+        if steps_per_call < 1 or min(bound_samples, kl_warmup_steps) < 0:
             raise ValueError(
-                "`steps_per_call` must be at least 1 and `bound_samples` at "
-                f"least 0. Received: steps_per_call={steps_per_call}, "
-                f"bound_samples={bound_samples}."
+                "`steps_per_call` must be at least 1, `bound_samples` and "
+                "`kl_warmup_steps` at least 0. Received: "
+                f"steps_per_call={steps_per_call}, bound_samples="
+                f"{bound_samples}, kl_warmup_steps={kl_warmup_steps}."
             )
         replicas = self.distribute_strategy.num_replicas_in_sync
         if replicas > 1 and steps_per_call > 1:
@@ -124,9 +143,10 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         )
         self.steps_per_call = steps_per_call
         self.bound_samples = bound_samples
+        self.kl_warmup_steps = kl_warmup_steps
         # Unbuilt optimizers would start at zero after loading.
         self.optimizer.build(self.model_variables)
-        self.control_variate_optimizer.build(self.estimator.trainable_variables)
+        self.control_variate_optimizer.build(self.estimator_variables)
 
     def get_compile_config(self) -> dict[str, Any]:
         """See `keras.Model.get_compile_config`."""
@@ -138,6 +158,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             ),
             "steps_per_call": self.steps_per_call,
             "bound_samples": self.bound_samples,
+            "kl_warmup_steps": self.kl_warmup_steps,
             "jit_compile": self.jit_compile,
             "run_eagerly": self.run_eagerly,
         }
@@ -173,64 +194,156 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         """Evaluates one batch. See `keras.Model`."""
         images = keras.utils.unpack_x_y_sample_weight(data)[0]
         seed = self._evaluation_seed()
-        elbo, gradient = self._examples(images, seed)
-        _, again = self._examples(images, _fold(seed, _SECOND))
-        self.elbo_tracker.update_state(elbo)
+        value, relaxed, gradient = self.examples(images, seed)
+        _, _, again = self.examples(images, fold(seed, _SECOND))
+        self.elbo_tracker.update_state(-value)
         # Half the squared difference of two draws has the variance as mean.
         half = tf.reduce_sum(0.5 * tf.square(gradient - again), -1)
         self.variance_tracker.update_state(half)
         trackers = [self.elbo_tracker, self.variance_tracker]
+        if relaxed is not value:
+            self.relaxed_tracker.update_state(-relaxed)
+            trackers.append(self.relaxed_tracker)
         if self.bound_samples:
-            own = _fold(seed, _BOUND)
+            own = fold(seed, _BOUND)
             bound = self.bound(images, self.bound_samples, own)
             self.bound_tracker.update_state(bound)
             trackers.append(self.bound_tracker)
         return {tracker.name: tracker.result() for tracker in trackers}
 
+    def fit_control_variates(
+        self, images: np.ndarray, batch_size: int, steps: int
+    ) -> None:
+        """Trains the estimators' variables alone, at the model as it is.
+
+        The model and its optimizer stay as they are, and so does what `fit`
+        draws after it.
+
+        Args:
+          images: to draw batches from, in [0, 1].
+          batch_size: B.
+          steps: of the control variates' optimizer.
+        """
+        if not self.estimator_variables:
+            return
+        rng = np.random.default_rng([self.seed, _PRETRAIN])
+        chunk = min(steps, _PRETRAIN_CHUNK)
+
+        @tf.function(jit_compile=self.jit_compile, autograph=False)
+        def run(batch: tf.Tensor) -> tf.Tensor:
+            return _steps.run_steps(self._control_variate_step, batch, chunk)
+
+        for _ in range(-(-steps // chunk)):
+            chosen = rng.integers(0, len(images), chunk * batch_size)
+            run(tf.constant(images[chosen]))
+
+    @property
+    def estimator_variables(self) -> list[Any]:
+        """Returns the variables that the control variate optimizer trains."""
+        return [v for e in self.estimators for v in e.trainable_variables]
+
     def _step(self, images: tf.Tensor) -> tf.Tensor:
         """Updates all variables once; returns the mean ELBO. Scalar."""
         of_model = self.model_variables
-        of_estimator = self.estimator.trainable_variables
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(self._negative_elbos(images))
-            # Optimizers add up what the replicas found.
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            scaled = self.optimizer.scale_loss(loss / replicas)
-        gradients = tape.gradient(scaled, of_model + of_estimator)
+        of_estimators = self.estimator_variables
+        gradients, elbo = self._gradients(
+            images, of_model + of_estimators, self._seed(), self._kl_weight()
+        )
         self.optimizer.apply(gradients[: len(of_model)], of_model)
-        # These are derivatives of a variance; the loss's scale goes again.
-        unscale = 1.0 / self.optimizer.scale_loss(tf.ones([]))
-        variance_gradients = [unscale * g for g in gradients[len(of_model) :]]
-        if of_estimator:
-            self.control_variate_optimizer.apply(
-                variance_gradients, of_estimator
-            )
-        return -loss
+        self._apply_to_estimators(gradients[len(of_model) :])
+        return elbo
 
-    def _negative_elbos(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns -ELBO of each image, for any tape. `[B]`."""
+    def _control_variate_step(self, images: tf.Tensor) -> tf.Tensor:
+        """Updates the estimators' variables once. As `_step`."""
+        done = self.control_variate_optimizer.iterations
+        seed = fold(tf.stack([self.seed, tf.cast(done, tf.int32)]), _PRETRAIN)
+        gradients, elbo = self._gradients(
+            images, self.estimator_variables, seed, self._kl_weight()
+        )
+        self._apply_to_estimators(gradients)
+        return elbo
+
+    def _gradients(
+        self,
+        images: tf.Tensor,
+        variables: list[Any],
+        seed: tf.Tensor,
+        kl_weight: Any,
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Returns gradients, scaled for the optimizer, and the mean ELBO."""
+        # Optimizers add up what the replicas found.
+        share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            q = self.posterior(images)
+            losses = estimators.expectation(
+                self.negative_elbo(q, images, kl_weight),
+                q,
+                estimator=list(self.estimators),
+                seed=seed,
+                num_samples=self.num_samples,
+                context=self.context(images),
+            )
+            loss = tf.reduce_mean(losses)
+            penalty = sum(
+                x for layer in self.estimator_layers for x in layer.losses
+            )
+            scaled = self.optimizer.scale_loss(share * (loss + penalty))
+        gradients = tape.gradient(scaled, variables)
+        if not self.kl_warmup_steps:
+            return gradients, -loss
+        # The same draws again, which XLA sees.
+        value, _, _ = self.examples(images, seed)
+        return gradients, -tf.reduce_mean(value)
+
+    def _apply_to_estimators(self, gradients: list[tf.Tensor]) -> None:
+        if gradients:
+            # These are derivatives of a variance; the loss's scale goes again.
+            unscale = 1.0 / self.optimizer.scale_loss(tf.ones([]))
+            self.control_variate_optimizer.apply(
+                [unscale * g for g in gradients], self.estimator_variables
+            )
+
+    def _kl_weight(self) -> Any:
+        """Returns the weight of the KL term at this step."""
+        if not self.kl_warmup_steps:
+            return 1.0
+        step = tf.cast(self.optimizer.iterations, tf.float32) + 1.0
+        return tf.minimum(1.0, step / self.kl_warmup_steps)
+
+    def examples(
+        self, images: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns what the estimators make of each image.
+
+        Args:
+          images: `[B, ...]`, in [0, 1].
+          seed: stateless seed, two integers.
+
+        Returns:
+          -ELBO of hard samples, `[B]`; that of relaxed ones, if an estimator
+          has a relaxed objective, else the same tensor; and the gradient by
+          all layers' logits, `[B, D]`.
+        """
         q = self.posterior(images)
-        return estimators.expectation(
+        examples = estimators.layer_examples(
             self.negative_elbo(q, images),
             q,
-            estimator=self.estimator,
-            seed=self._seed(),
+            list(self.estimators),
+            seed=seed,
             num_samples=self.num_samples,
             context=self.context(images),
         )
-
-    def _examples(
-        self, images: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns ELBO `[B]` and gradient by the logits `[B, D]` of each."""
-        q = self.posterior(images)
-        f = self.negative_elbo(q, images)
-        draw = self.estimator.draw(q, seed=seed, num_samples=self.num_samples)
-        value = f(draw.sample)
-        c = self.estimator.bind(q, draw, f, self.context(images))
-        estimate = self.estimator.examples(q, draw, value, c)
-        mean = tf.reduce_mean(value, 0) if draw.num_samples > 1 else value
-        return -mean, estimate.gradients["logits"]
+        value = relaxed = examples.value
+        if examples.trained is not examples.hard:
+            relaxed = examples.trained_value
+        size = tf.shape(images)[0]
+        by_layer = []
+        for estimate in examples.estimates:
+            gradient = estimate.gradients["logits"]
+            if gradient.shape.rank > 2:  # Logits of each sample.
+                gradient = tf.transpose(gradient, [1, 0, 2])
+            by_layer.append(tf.reshape(gradient, [size, -1]))
+        return value, relaxed, tf.concat(by_layer, -1)
 
     def _seed(self) -> tf.Tensor:
         """Returns the seed of this step: a resumed run goes on bitwise."""
@@ -240,7 +353,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
     def _evaluation_seed(self) -> tf.Tensor:
         """Returns a seed that depends on how many images came before."""
         seen = tf.cast(self.elbo_tracker.count, tf.int32)
-        return _fold(_fold(self._seed(), _EVALUATE), seen)
+        return fold(fold(self._seed(), _EVALUATE), seen)
 
 
 def check_range(name: str, x: Any) -> None:
@@ -254,5 +367,6 @@ def check_range(name: str, x: Any) -> None:
             )
 
 
-def _fold(seed: tf.Tensor, salt: Any) -> tf.Tensor:
+def fold(seed: Any, salt: Any) -> tf.Tensor:
+    """Returns another stateless seed, made of a seed and a number."""
     return tf.random.experimental.stateless_fold_in(seed, salt)

@@ -1,0 +1,61 @@
+"""Networks between layers: samples of one in, logits of another out."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def listed(encoder: Any, decoder: Any) -> tuple[list[Any], list[Any]]:
+    """Returns the user's encoders and decoders as lists, empty if none.
+
+    Raises:
+      ValueError: if there are not as many of the one as of the other.
+    """
+
+    def as_list(part: Any) -> list[Any]:
+        if part is None:
+            return []
+        return list(part) if isinstance(part, list | tuple) else [part]
+
+    encoders, decoders = as_list(encoder), as_list(decoder)
+    if len(encoders) != len(decoders):
+        raise ValueError(
+            "`encoder` and `decoder` go together, one of each a layer. "
+            f"Received: encoder={encoder}, decoder={decoder}."
+        )
+    return encoders, decoders
+
+
+def logits_of(network: keras.Model, latents: tf.Tensor) -> tf.Tensor:
+    """Returns the logits of another layer in float32.
+
+    Args:
+      network: from `[N, D]` to `[N, ...]`; it is given `2 b - 1`.
+      latents: b or relaxed b, `[..., D]`, in [0, 1].
+
+    Returns:
+      `[..., ...]`: the leading axes of `latents`, then the network's.
+    """
+    return _as_given(network(_flat(latents)), latents)
+
+
+def logits_of_constant(network: keras.Model, latents: tf.Tensor) -> tf.Tensor:
+    """Returns the same, with no derivative by the network's weights."""
+    weights = [tf.stop_gradient(v.value) for v in network.trainable_variables]
+    others = [v.value for v in network.non_trainable_variables]
+    # Another layer's sample is differentiated by, the weights are not.
+    logits, _ = network.stateless_call(weights, others, _flat(latents))
+    return _as_given(logits, latents)
+
+
+def _flat(latents: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(2.0 * latents - 1.0, [-1, latents.shape[-1]])
+
+
+def _as_given(logits: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
+    shape = tf.concat([tf.shape(latents)[:-1], tf.shape(logits)[1:]], 0)
+    return tf.ensure_shape(
+        tf.reshape(tf.cast(logits, tf.float32), shape),
+        latents.shape[:-1].concatenate(logits.shape[1:]),
+    )
