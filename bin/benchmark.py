@@ -39,4 +39,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    experiments.keep_freed_memory()
     app.run(main)

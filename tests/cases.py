@@ -173,6 +173,14 @@ def _with_moving_average(_):
     return tfr.Reinforce(baseline)
 
 
+def _nvil(_):
+    """As trained for a while: its averages are of other draws."""
+    estimator = tfr.NVIL()
+    for average, value in zip(estimator.averages, (1.7, 4.0), strict=True):
+        average.update(tf.constant(value))
+    return estimator
+
+
 def _relax_independent(c):
     return tfr.RELAX(c, coupled=False)
 
@@ -185,6 +193,8 @@ METHODS = {
     "leave_one_out_k3": Method(lambda _: tfr.LeaveOneOut(), num_samples=3),
     "lax": Method(tfr.LAX, _C, discrete=False),
     "lax_k3": Method(tfr.LAX, _C, discrete=False, num_samples=3),
+    "nvil": Method(_nvil),
+    "nvil_k3": Method(_nvil, num_samples=3),
     "muprop": Method(lambda _: tfr.MuProp(), continuous=False),
     "muprop_k3": Method(
         lambda _: tfr.MuProp(), continuous=False, num_samples=3
@@ -201,6 +211,9 @@ METHODS = {
         continuous=False,
     ),
 }
+
+# Estimators of another gradient, made of a temperature.
+BIASED = {"concrete": tfr.Concrete}
 
 # --- Running them ----------------------------------------------------------
 

@@ -11,6 +11,17 @@ import tensorflow as tf
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.threading.set_intra_op_parallelism_threads(1)
 
+# What test_biased records for the CSV.
+_BIAS_COLUMNS = (
+    "estimator",
+    "distribution",
+    "temperature",
+    "draws",
+    "relative_bias",
+    "standard_error",
+    "largest_abs_z",
+)
+
 # What test_unbiased records, and the CSV's columns from it.
 _GROUP = ("estimator", "distribution")
 _COLUMNS = (*_GROUP, "tests", "draws", "largest_abs_z", "critical_abs_z")
@@ -21,6 +32,11 @@ def pytest_addoption(parser):
         "--unbiased-table",
         metavar="PATH",
         help="write a CSV of what tests/test_unbiased.py found",
+    )
+    parser.addoption(
+        "--bias-table",
+        metavar="PATH",
+        help="write a CSV of what tests/test_biased.py found",
     )
     parser.addoption(
         "--vary-seed",
@@ -37,9 +53,12 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if config.option.vary_seed == -1:  # Not so in xdist's workers any more.
         config.option.vary_seed = random.SystemRandom().randrange(1, 2**31)
-    path = config.option.unbiased_table
-    if path and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(UnbiasedTable(pathlib.Path(path)))
+    for path, table in (
+        (config.option.unbiased_table, UnbiasedTable),
+        (config.option.bias_table, BiasTable),
+    ):
+        if path and not hasattr(config, "workerinput"):
+            config.pluginmanager.register(table(pathlib.Path(path)))
 
 
 def pytest_report_header(config):
@@ -61,7 +80,7 @@ class UnbiasedTable:
 
     def pytest_runtest_logreport(self, report):
         found = dict(report.user_properties)
-        if report.when != "call" or "largest_abs_z" not in found:
+        if report.when != "call" or "critical_abs_z" not in found:
             return
         key = tuple(found[name] for name in _GROUP)
         row = self.rows.setdefault(
@@ -83,3 +102,25 @@ class UnbiasedTable:
                     for name, x in row.items()
                 }
                 writer.writerow(dict(zip(_GROUP, key, strict=True)) | shown)
+
+
+class BiasTable:
+    """Gathers properties of tests/test_biased.py."""
+
+    def __init__(self, path):
+        self.path = path
+        self.rows = []
+
+    def pytest_runtest_logreport(self, report):
+        found = dict(report.user_properties)
+        if report.when == "call" and "relative_bias" in found:
+            self.rows.append(found)
+
+    def pytest_sessionfinish(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, _BIAS_COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(
+                sorted(self.rows, key=lambda row: list(map(str, row.values())))
+            )

@@ -77,10 +77,16 @@ def _assert_same_weights(first, second):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("estimator", estimator_names())
-def test_fit_raises_the_elbo(estimator):
+@pytest.mark.parametrize(
+    ("architecture", "estimator"),
+    [
+        *(("linear1", name) for name in estimator_names()),
+        *(("linear2", name) for name in estimator_names()),
+    ],
+)
+def test_fit_raises_the_elbo(architecture, estimator):
     images = _images()
-    vae = _vae(estimator)
+    vae = _vae(estimator, architecture=architecture)
     history = _fit(vae, images, epochs=25, validation_data=(images,)).history
     assert history["elbo"][-1] > history["elbo"][0] + 2.0
     assert history["val_elbo"][-1] > history["val_elbo"][0] + 2.0
@@ -92,19 +98,19 @@ def test_model_is_the_papers(architecture):
     mean = np.linspace(0.0, 1.0, _PIXELS).astype("float32")
     vae = _vae(architecture=architecture, mean=mean)
     hidden = {"linear1": [], "nonlinear": [200, 200]}[architecture]
-    for part, out in ((vae.encoder, 5), (vae.decoder, _PIXELS)):
+    for part, out in ((vae.encoders[0], 5), (vae.decoders[0], _PIXELS)):
         assert [x.units for x in part.layers] == [*hidden, out]
         assert {x.activation.__name__ for x in part.layers[:-1]} <= {"tanh"}
         assert part.layers[-1].activation is keras.activations.linear
     images = tf.constant(_images(3), tf.float32)
     np.testing.assert_allclose(
-        vae.posterior(images).logits, vae.encoder(images - mean), rtol=1e-6
+        vae.posterior(images).logits, vae.encoders[0](images - mean), rtol=1e-6
     )
     clipped = np.clip(mean, 0.001, 0.999)
     b = tf.constant([[0.0, 1.0, 1.0, 0.0, 1.0]])
     np.testing.assert_allclose(
         vae.pixel_logits(b),
-        vae.decoder(2 * b - 1) + np.log(clipped / (1 - clipped)),
+        vae.decoders[0](2 * b - 1) + np.log(clipped / (1 - clipped)),
         rtol=1e-5,
         atol=1e-5,
     )
@@ -195,15 +201,22 @@ def test_same_seed_is_bitwise_the_same_run(mode):
     first, second, other = runs
     _assert_same_weights(first, second)
     assert not np.array_equal(
-        first.encoder.weights[0], other.encoder.weights[0]
+        first.encoders[0].weights[0], other.encoders[0].weights[0]
     )
 
 
-@pytest.mark.parametrize("estimator", estimator_names())
-def test_saved_loaded_and_continued_is_never_having_saved(estimator, tmp_path):
+@pytest.mark.parametrize(
+    ("architecture", "estimator"),
+    [*(("linear1", name) for name in estimator_names()), ("linear2", "relax")],
+)
+def test_saved_loaded_and_continued_is_never_having_saved(
+    architecture, estimator, tmp_path
+):
     images = _images()
-    straight = _vae(estimator, run_eagerly=True)
-    saved = _vae(estimator, run_eagerly=True)
+    straight, saved = (
+        _vae(estimator, architecture=architecture, run_eagerly=True)
+        for _ in range(2)
+    )
     _fit(straight, images)
     _fit(straight, images)
     _fit(saved, images)
@@ -226,8 +239,8 @@ def test_loaded_model_has_the_settings(tmp_path):
     again = keras.models.load_model(_saved(loaded, tmp_path / "again.keras"))
     assert again.get_config() == loaded.get_config()
     assert loaded.get_compile_config() == vae.get_compile_config()
-    assert isinstance(loaded.estimator, tfr.RELAX)
-    assert not loaded.estimator.coupled
+    assert isinstance(loaded.estimators[0], tfr.RELAX)
+    assert not loaded.estimators[0].coupled
     assert (loaded.num_samples, loaded.steps_per_call) == (3, 2)
     # The learning rate of the one optimizer is not that of the other.
     assert float(loaded.control_variate_optimizer.learning_rate) == (
@@ -306,9 +319,11 @@ def test_gradient_variance_is_that_of_the_estimator():
         draws, batch_size=20_000, verbose=0, return_dict=True
     )["gradient_variance"]
     q = vae.posterior(draws)
-    gradient = vae.estimator.estimate(
-        vae.negative_elbo(q, draws), q, seed=(9, 9)
-    ).gradients["logits"]
+    gradient = (
+        vae.estimators[0]
+        .estimate(vae.negative_elbo(q, draws), q, seed=(9, 9))
+        .gradients["logits"]
+    )
     per_image = tf.reduce_sum(
         tf.square(gradient - tf.reduce_mean(gradient, 0)), -1
     )
@@ -334,7 +349,7 @@ def test_mixed_precision_trains_in_float32_where_it_matters():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"architecture": "linear"}, "'linear'.*Did you mean 'linear1'"),
+        ({"architecture": "linear_1"}, "'linear_1'.*Did you mean 'linear1'"),
         ({"estimator": "relex"}, "'relex'.*Did you mean 'relax'"),
         ({"encoder": keras.Sequential()}, "go together"),
     ],

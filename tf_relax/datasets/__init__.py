@@ -2,6 +2,7 @@
 
 from tf_relax.datasets._batches import Batches
 from tf_relax.datasets._image_dataset import binarize
+from tf_relax.datasets._image_dataset import binary_images
 from tf_relax.datasets._image_dataset import ImageDataset
 from tf_relax.datasets._mnist import load_mnist
 from tf_relax.datasets._mnist import make_static_mnist
@@ -14,6 +15,7 @@ __all__ = [
     "Batches",
     "ImageDataset",
     "binarize",
+    "binary_images",
     "load",
     "load_mnist",
     "load_omniglot",

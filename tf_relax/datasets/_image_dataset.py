@@ -67,6 +67,18 @@ def binarize(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (draws < images).astype(np.uint8)
 
 
+def binary_images(images: np.ndarray, dynamic: bool) -> np.ndarray:
+    """Returns images to evaluate on: grey levels are drawn once, always alike.
+
+    Args:
+      images: `[N, D]` uint8.
+      dynamic: whether they are grey levels.
+    """
+    if not dynamic:
+        return images
+    return binarize(images, np.random.default_rng(0))
+
+
 def binarize_once(data: ImageDataset, seed: int) -> ImageDataset:
     """Returns `data` with every grey level drawn once, by `seed`.
 

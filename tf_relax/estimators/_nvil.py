@@ -52,7 +52,7 @@ class Baseline(ControlVariate):
         """See `keras.layers.Layer.build`."""
         del z_shape
         self.network.build(
-            [None, 1] if context_shape is None else context_shape
+            (1, 1) if context_shape is None else context_shape
         )
         self.built = True
 
@@ -138,7 +138,8 @@ class NVIL(Estimator):
             value - self._predicted(value, control_variate)
         )
         if self.normalize:
-            signal /= tf.maximum(1.0, tf.cast(self.deviation(), value.dtype))
+            factor = tf.maximum(1.0, self.deviation())
+            signal /= tf.cast(factor, value.dtype)
         return _algebra.scale(draw.score, signal)
 
     def objective(

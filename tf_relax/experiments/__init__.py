@@ -4,6 +4,10 @@ from tf_relax.experiments._benchmark import benchmark
 from tf_relax.experiments._benchmark import BenchmarkSettings
 from tf_relax.experiments._compare import compare
 from tf_relax.experiments._compare import CompareSettings
+from tf_relax.experiments._evaluate import evaluate_vae
+from tf_relax.experiments._evaluate import EvaluateSettings
+from tf_relax.experiments._files import write_csv
+from tf_relax.experiments._memory import keep_freed_memory
 from tf_relax.experiments._settings import define_flags
 from tf_relax.experiments._settings import from_flags
 from tf_relax.experiments._settings import write_flags
@@ -11,19 +15,23 @@ from tf_relax.experiments._toy import run_toy
 from tf_relax.experiments._toy import ToySettings
 from tf_relax.experiments._toy import train_toy
 from tf_relax.experiments._vae import train_vae
-from tf_relax.experiments._vae import VAESettings
+from tf_relax.experiments._vae_model import VAESettings
 
 __all__ = [
     "BenchmarkSettings",
     "CompareSettings",
+    "EvaluateSettings",
     "ToySettings",
     "VAESettings",
     "benchmark",
     "compare",
     "define_flags",
+    "evaluate_vae",
     "from_flags",
+    "keep_freed_memory",
     "run_toy",
     "train_toy",
     "train_vae",
+    "write_csv",
     "write_flags",
 ]

@@ -10,8 +10,12 @@ import pathlib
 import platform
 import subprocess
 from typing import Any
+import zipfile
 
+import keras
 import tensorflow as tf
+
+from tf_relax.models import DiscreteVAE
 
 _PACKAGES = (
     "tf_relax",
@@ -61,6 +65,29 @@ def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
         return []
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
+
+
+def load_vae(path: pathlib.Path) -> DiscreteVAE:
+    """Returns the model in a `.keras` file.
+
+    Raises:
+      FileNotFoundError: if there is none.
+      ValueError: if it is damaged or of something else.
+    """
+    if not path.exists():
+        raise FileNotFoundError(
+            f"No model at {path}. Expected the model.keras of a run of "
+            "train_vae."
+        )
+    try:
+        model = keras.models.load_model(path)
+    except (OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} cannot be loaded: {error}") from error
+    if not isinstance(model, DiscreteVAE):
+        raise ValueError(
+            f"{path} must hold a DiscreteVAE. Received: {type(model).__name__}."
+        )
+    return model
 
 
 def provenance(seed: int, jit_compile: bool) -> dict[str, Any]:

@@ -11,17 +11,18 @@ from tf_relax import distributions
 from tf_relax.models import _architectures
 from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
+from tf_relax.models._checks import check_range
 from tf_relax.models._named import named_estimator
 from tf_relax.models._networks import listed
 from tf_relax.models._networks import logits_of
 from tf_relax.models._networks import logits_of_constant
-from tf_relax.models._trainer import check_range
+from tf_relax.models._sampling import bernoulli
+from tf_relax.models._sampling import Sampling
 from tf_relax.models._trainer import EstimatorTrainer
-from tf_relax.models._trainer import fold
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
-class DiscreteVAE(EstimatorTrainer):
+class DiscreteVAE(Sampling, EstimatorTrainer):
     """A VAE with layers of Bernoulli latents, trained by any estimator.
 
         q(b_1 | x) = Bernoulli(encoder_1(x - mean))
@@ -171,15 +172,15 @@ class DiscreteVAE(EstimatorTrainer):
           A `Bernoulli`, or a `Chain` of them if there are several layers.
         """
         centred = self._pixels(images) - self.mean
-        if self._architecture is not None:  # The paper's take flat images.
+        if len(self.encoders[0].input_shape) == 2:  # As the paper's are.
             centred = tf.reshape(centred, [-1, self._num_pixels])
-        first = _bernoulli(self.encoders[0](centred))
+        first = bernoulli(self.encoders[0](centred))
         if len(self.encoders) == 1:
             return first
         return distributions.Chain(
             first,
             *(
-                lambda below, encoder=encoder: _bernoulli(
+                lambda below, encoder=encoder: bernoulli(
                     logits_of(encoder, below)
                 )
                 for encoder in self.encoders[1:]
@@ -243,70 +244,30 @@ class DiscreteVAE(EstimatorTrainer):
         log_ratio = sum(map(log_bernoulli_ratio, samples, prior, posterior))
         return log_likelihood + kl_weight * log_ratio
 
-    def call(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns pixel probabilities, decoded from the posterior's mode."""
-        mode = tf.cast(self.posterior(images).logits > 0, tf.float32)
-        return tf.sigmoid(self.pixel_logits(mode))
+    def with_estimator(
+        self, estimator: Any, *, temperature: float = 0.5, seed: int = 0
+    ) -> "DiscreteVAE":
+        """Returns a model of the same networks with other estimators.
 
-    def reconstruct(self, images: Any, seed: Any = (0, 0)) -> tf.Tensor:
-        """Returns pixel probabilities of images, through one draw of b.
-
-        Args:
-          images: `[B, ...]`, in [0, 1].
-          seed: stateless seed, two integers.
-        """
-        (latents, *_), _ = self._draw(tf.convert_to_tensor(images), seed)
-        return tf.sigmoid(self.pixel_logits(latents))
-
-    def generate(self, num: int, seed: Any = (0, 0)) -> tf.Tensor:
-        """Returns pixel probabilities of `num` draws from the prior.
+        Encoders and decoders are the same objects; `prior_logits` is a copy.
 
         Args:
-          num: how many.
-          seed: stateless seed, two integers.
+          estimator: see the class.
+          temperature: of the relaxed f of a named estimator, at the start.
+          seed: of every draw.
         """
-        logits = tf.broadcast_to(
-            tf.convert_to_tensor(self.prior_logits),
-            [num, self.layer_sizes[-1]],
+        other = DiscreteVAE(
+            None,
+            estimator=estimator,
+            mean=self.mean.numpy(),
+            temperature=temperature,
+            image_shape=self.image_shape,
+            encoder=list(self.encoders),
+            decoder=list(self.decoders),
+            seed=seed,
         )
-        latents = _bernoulli(logits).draw(seed).sample
-        for index, decoder in enumerate(reversed(self.decoders[1:]), start=1):
-            below = _bernoulli(logits_of(decoder, latents))
-            latents = below.draw(fold(seed, index)).sample
-        return tf.sigmoid(self.pixel_logits(latents))
-
-    def bound(
-        self, images: tf.Tensor, num_samples: int, seed: Any
-    ) -> tf.Tensor:
-        """Returns the importance-weighted bound on log p(x), in nats.
-
-            log mean_s p(x, b_s) / q(b_s | x)
-
-        Args:
-          images: `[B, ...]`, in [0, 1].
-          num_samples: S.
-          seed: stateless seed, two integers.
-
-        Returns:
-          `[B]`.
-
-        References:
-          [1]: Burda et al. Importance weighted autoencoders. ICLR 2016.
-        """
-        size = tf.shape(images)[0]
-
-        def more(index: tf.Tensor, total: tf.Tensor) -> Any:
-            samples, first = self._draw(images, fold(seed, index))
-            log_w = self.log_weight(samples, images, first.logits)
-            return index + 1, tf.experimental.numpy.logaddexp(total, log_w)
-
-        _, total = tf.while_loop(
-            lambda index, _: index < num_samples,
-            more,
-            (tf.constant(0), tf.fill([size], tf.float32.min)),
-            parallel_iterations=1,
-        )
-        return total - tf.math.log(float(num_samples))
+        other.prior_logits.assign(self.prior_logits)
+        return other
 
     def negative_elbo(
         self, posterior: Any, images: tf.Tensor, kl_weight: Any = 1.0
@@ -352,17 +313,6 @@ class DiscreteVAE(EstimatorTrainer):
             self.prior_logits,
         ]
 
-    def _draw(self, images: tf.Tensor, seed: Any) -> tuple[list[Any], Any]:
-        """Returns hard samples of all layers, and q(b_1 | x)."""
-        posterior = self.posterior(images)
-        first = getattr(posterior, "first", posterior)
-        samples = [first.draw(seed).sample]
-        conditionals = getattr(posterior, "conditionals", ())
-        for index, conditional in enumerate(conditionals, start=1):
-            given = conditional(samples[-1])
-            samples.append(given.draw(fold(seed, index)).sample)
-        return samples, first
-
     def _pixels(self, images: tf.Tensor) -> tf.Tensor:
         """Returns images as float32 in `image_shape`."""
         return tf.reshape(tf.cast(images, tf.float32), [-1, *self.image_shape])
@@ -396,7 +346,3 @@ class DiscreteVAE(EstimatorTrainer):
     def from_config(cls, config: dict[str, Any]) -> "DiscreteVAE":
         """See `keras.Model.from_config`."""
         return cls(**keras.saving.deserialize_keras_object(config))
-
-
-def _bernoulli(logits: tf.Tensor) -> distributions.Bernoulli:
-    return distributions.Bernoulli(logits=tf.cast(logits, tf.float32))

@@ -10,6 +10,9 @@ import tensorflow as tf
 
 from tf_relax import estimators
 from tf_relax.models import _steps
+from tf_relax.models._checks import check_compile
+from tf_relax.models._checks import check_range
+from tf_relax.models._checks import check_replicas
 
 _PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
 # Salts that keep the random streams of training and evaluation apart.
@@ -104,34 +107,19 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             given, one optimizer is given for both roles, or
             `steps_per_call` > 1 under a strategy of several replicas.
         """
-        for name in ("loss", "metrics", "weighted_metrics"):
-            if kwargs.get(name) is not None:
-                raise ValueError(
-                    f"`{name}` has no place here: the loss is -ELBO, and the "
-                    f"metrics are its own. Received: {name}={kwargs[name]!r}."
-                )
-        if control_variate_optimizer is optimizer and not isinstance(
-            optimizer, str
-        ):
-            raise ValueError(
-                "`control_variate_optimizer` must be another object than "
-                "`optimizer`: each keeps the state of its own variables. "
-                f"Received: {optimizer} for both."
-            )
-        if steps_per_call < 1 or min(bound_samples, kl_warmup_steps) < 0:
-            raise ValueError(
-                "`steps_per_call` must be at least 1, `bound_samples` and "
-                "`kl_warmup_steps` at least 0. Received: "
-                f"steps_per_call={steps_per_call}, bound_samples="
-                f"{bound_samples}, kl_warmup_steps={kl_warmup_steps}."
-            )
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if replicas > 1 and steps_per_call > 1:
-            raise ValueError(
-                "Several replicas take one step a call: TensorFlow cannot "
-                "gather their gradients inside a loop. Received: "
-                f"steps_per_call={steps_per_call}, {replicas} replicas."
-            )
+        check_compile(
+            optimizer,
+            control_variate_optimizer,
+            at_least={
+                "steps_per_call": (steps_per_call, 1),
+                "bound_samples": (bound_samples, 0),
+                "kl_warmup_steps": (kl_warmup_steps, 0),
+            },
+            refused=kwargs,
+        )
+        check_replicas(
+            self.distribute_strategy.num_replicas_in_sync, steps_per_call
+        )
         jit_compile = jit_compile and not kwargs.get("run_eagerly")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         if control_variate_optimizer is None:
@@ -214,19 +202,20 @@ class EstimatorTrainer(keras.Model, abc.ABC):
     def fit_control_variates(
         self, images: np.ndarray, batch_size: int, steps: int
     ) -> None:
-        """Trains the estimators' variables alone, at the model as it is.
+        """Trains what the estimators learn, at the model as it is.
 
         The model and its optimizer stay as they are, and so does what `fit`
-        draws after it.
+        draws after it. Each call goes on where the last one was.
 
         Args:
           images: to draw batches from, in [0, 1].
           batch_size: B.
           steps: of the control variates' optimizer.
         """
-        if not self.estimator_variables:
+        if not self.estimator_layers:
             return
-        rng = np.random.default_rng([self.seed, _PRETRAIN])
+        done = int(self.control_variate_optimizer.iterations)
+        rng = np.random.default_rng([self.seed, _PRETRAIN, done])
         chunk = min(steps, _PRETRAIN_CHUNK)
 
         @tf.function(jit_compile=self.jit_compile, autograph=False)
@@ -354,17 +343,6 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         """Returns a seed that depends on how many images came before."""
         seen = tf.cast(self.elbo_tracker.count, tf.int32)
         return fold(fold(self._seed(), _EVALUATE), seen)
-
-
-def check_range(name: str, x: Any) -> None:
-    """Raises a ValueError if an array is not in [0, 1]."""
-    if isinstance(x, np.ndarray) and x.size:
-        low, high = x.min(), x.max()
-        if not 0 <= low <= high <= 1:
-            raise ValueError(
-                f"`{name}` must be in [0, 1]. Received: values from {low} to "
-                f"{high}. Divide grey levels by 255."
-            )
 
 
 def fold(seed: Any, salt: Any) -> tf.Tensor:

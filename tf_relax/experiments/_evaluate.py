@@ -1,0 +1,85 @@
+"""ELBO and bound of a trained model on every split, with errors."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from tf_relax import datasets
+from tf_relax.experiments import _files
+from tf_relax.experiments import _measure
+from tf_relax.experiments._settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateSettings:
+    """What a model is evaluated on; the flags of `bin/eval_vae.py`."""
+
+    dataset: str = setting(
+        "mnist", f"One of {', '.join(sorted(datasets.LOADERS))}."
+    )
+    data_dir: str = setting(
+        "", "Folder or file of your own data. Empty: the embedded mnist."
+    )
+    binarization: str = setting(
+        "static", "static; or dynamic, one draw of each image."
+    )
+    split: str = setting(
+        "train,valid,test", "Which to evaluate, separated by commas."
+    )
+    num_images: int = setting(0, "Of each split, the first; 0: all.", 0)
+    bound_samples: int = setting(
+        100, "S of the importance-weighted bound; 0: none.", 0
+    )
+    seed: int = setting(0, "Of the draws.", 0)
+
+
+def evaluate_vae(
+    settings: EvaluateSettings, model_path: pathlib.Path
+) -> list[dict[str, Any]]:
+    """Evaluates a model.
+
+    Args:
+      settings: of the evaluation.
+      model_path: a `.keras` file of a `DiscreteVAE`, such as the
+        `model.keras` of a run or one of its checkpoints.
+
+    Returns:
+      A row for each split and quantity: `split, quantity, nats,
+      standard_error, images`. The error is that of the mean over the images,
+      which the draws have part in.
+
+    Raises:
+      FileNotFoundError: if there is no model.
+      ValueError: if a split is unknown, the file is no `DiscreteVAE`, or the
+        images are of another size than the model's.
+    """
+    model = _files.load_vae(model_path)
+    data = datasets.load(
+        settings.dataset,
+        data_dir=settings.data_dir or None,
+        binarization=settings.binarization,
+    )
+    rows = []
+    for split in settings.split.split(","):
+        if split not in ("train", "valid", "test"):
+            raise ValueError(
+                "`split` must be train, valid or test, or several with "
+                f"commas. Received: split={split!r}."
+            )
+        images = datasets.binary_images(
+            getattr(data, split)[: settings.num_images or None], data.dynamic
+        )
+        measured = _measure.evaluate(
+            model, images, settings.bound_samples, settings.seed
+        )
+        rows += [
+            {
+                "split": split,
+                "quantity": name,
+                "nats": f"{x.mean:.4f}",
+                "standard_error": f"{x.standard_error:.4f}",
+                "images": len(images),
+            }
+            for name, x in measured.items()
+        ]
+    return rows

@@ -1,0 +1,102 @@
+"""What a trained VAE is used for: reconstructions, samples, bounds."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_relax import distributions
+from tf_relax.models._networks import logits_of
+from tf_relax.models._trainer import fold
+
+
+class Sampling:
+    """Mixin of `DiscreteVAE`, whose networks it uses."""
+
+    encoders: list[Any]
+    decoders: list[Any]
+    layer_sizes: list[int]
+    prior_logits: Any
+    posterior: Any
+    pixel_logits: Any
+    log_weight: Any
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns pixel probabilities, decoded from the posterior's mode."""
+        mode = tf.cast(self.posterior(images).logits > 0, tf.float32)
+        return tf.sigmoid(self.pixel_logits(mode))
+
+    def reconstruct(self, images: Any, seed: Any = (0, 0)) -> tf.Tensor:
+        """Returns pixel probabilities of images, through one draw of b.
+
+        Args:
+          images: `[B, ...]`, in [0, 1].
+          seed: stateless seed, two integers.
+        """
+        (latents, *_), _ = self._draw(tf.convert_to_tensor(images), seed)
+        return tf.sigmoid(self.pixel_logits(latents))
+
+    def generate(self, num: int, seed: Any = (0, 0)) -> tf.Tensor:
+        """Returns pixel probabilities of `num` draws from the prior.
+
+        Args:
+          num: how many.
+          seed: stateless seed, two integers.
+        """
+        logits = tf.broadcast_to(
+            tf.convert_to_tensor(self.prior_logits),
+            [num, self.layer_sizes[-1]],
+        )
+        latents = bernoulli(logits).draw(seed).sample
+        for index, decoder in enumerate(reversed(self.decoders[1:]), start=1):
+            below = bernoulli(logits_of(decoder, latents))
+            latents = below.draw(fold(seed, index)).sample
+        return tf.sigmoid(self.pixel_logits(latents))
+
+    def bound(
+        self, images: tf.Tensor, num_samples: int, seed: Any
+    ) -> tf.Tensor:
+        """Returns the importance-weighted bound on log p(x), in nats.
+
+            log mean_s p(x, b_s) / q(b_s | x)
+
+        Args:
+          images: `[B, ...]`, in [0, 1].
+          num_samples: S.
+          seed: stateless seed, two integers.
+
+        Returns:
+          `[B]`.
+
+        References:
+          [1]: Burda et al. Importance weighted autoencoders. ICLR 2016.
+        """
+        size = tf.shape(images)[0]
+
+        def more(index: tf.Tensor, total: tf.Tensor) -> Any:
+            samples, first = self._draw(images, fold(seed, index))
+            log_w = self.log_weight(samples, images, first.logits)
+            return index + 1, tf.experimental.numpy.logaddexp(total, log_w)
+
+        _, total = tf.while_loop(
+            lambda index, _: index < num_samples,
+            more,
+            (tf.constant(0), tf.fill([size], tf.float32.min)),
+            parallel_iterations=1,
+        )
+        return total - tf.math.log(float(num_samples))
+
+    def _draw(self, images: tf.Tensor, seed: Any) -> tuple[list[Any], Any]:
+        """Returns hard samples of all layers, and q(b_1 | x)."""
+        posterior = self.posterior(images)
+        first = getattr(posterior, "first", posterior)
+        samples = [first.draw(seed).sample]
+        conditionals = getattr(posterior, "conditionals", ())
+        for index, conditional in enumerate(conditionals, start=1):
+            given = conditional(samples[-1])
+            samples.append(given.draw(fold(seed, index)).sample)
+        return samples, first
+
+
+def bernoulli(logits: tf.Tensor) -> distributions.Bernoulli:
+    """Returns a layer's distribution, in float32 whatever the policy."""
+    return distributions.Bernoulli(logits=tf.cast(logits, tf.float32))
