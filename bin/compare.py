@@ -37,8 +37,7 @@ def main(argv):
         rows = experiments.compare(settings, model, out)
     except (ValueError, OSError) as error:
         sys.exit(f"compare: {error}")
-    for row in [dict(zip(rows[0], rows[0], strict=True)), *rows]:
-        print("  ".join(f"{value!s:>22}" for value in row.values()))
+    experiments.print_table(rows)
 
 
 if __name__ == "__main__":

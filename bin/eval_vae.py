@@ -33,8 +33,7 @@ def main(argv):
             experiments.write_csv(pathlib.Path(_OUT.value), rows)
     except (ValueError, OSError) as error:
         sys.exit(f"eval_vae: {error}")
-    for row in [dict(zip(rows[0], rows[0], strict=True)), *rows]:
-        print("  ".join(f"{value!s:>14}" for value in row.values()))
+    experiments.print_table(rows)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from tf_relax.estimators._dlax import DLAX
 from tf_relax.estimators._estimator import Estimate
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._estimator import GradientEstimate
+from tf_relax.estimators._evaluate import value_and_derivative
 from tf_relax.estimators._expectation import expectation
 from tf_relax.estimators._lax import LAX
 from tf_relax.estimators._layers import layer_examples
@@ -46,5 +47,6 @@ __all__ = [
     "get",
     "layer_examples",
     "names",
+    "value_and_derivative",
     "weight_gradients",
 ]

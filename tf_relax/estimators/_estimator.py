@@ -100,6 +100,10 @@ class Estimator(abc.ABC):
         del value, c
         return squared_norm
 
+    def factor(self) -> Any:
+        """Returns what the mean of the estimate is, in true gradients: 1."""
+        return 1.0
+
     def observe(self, value: tf.Tensor, c: ScalarFn) -> None:
         """Takes notice of f(b) after it was used; for moving averages."""
         del value, c  # Nothing to remember here.

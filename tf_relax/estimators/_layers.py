@@ -13,6 +13,7 @@ from tf_relax.estimators._estimator import mean_of
 from tf_relax.estimators._evaluate import evaluate
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.relaxations import Draw
+from tf_relax.relaxations import fold_seed
 from tf_relax.relaxations import validate_seed
 
 
@@ -149,9 +150,7 @@ def draw_layers(
     conditionals = _conditionals(distribution)
     for index, conditional in enumerate(conditionals, start=1):
         given = conditional(layers[-1].point)
-        own_seed = tf.random.experimental.stateless_fold_in(
-            validate_seed(seed), index
-        )
+        own_seed = fold_seed(validate_seed(seed), index)
         draw = dataclasses.replace(
             given.draw(own_seed), num_samples=num_samples, own_parameters=True
         )

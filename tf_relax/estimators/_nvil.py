@@ -51,9 +51,7 @@ class Baseline(ControlVariate):
     ) -> None:
         """See `keras.layers.Layer.build`."""
         del z_shape
-        self.network.build(
-            (1, 1) if context_shape is None else context_shape
-        )
+        self.network.build((1, 1) if context_shape is None else context_shape)
         self.built = True
 
     def call(
@@ -137,9 +135,7 @@ class NVIL(Estimator):
         signal = tf.stop_gradient(
             value - self._predicted(value, control_variate)
         )
-        if self.normalize:
-            factor = tf.maximum(1.0, self.deviation())
-            signal /= tf.cast(factor, value.dtype)
+        signal *= tf.cast(self.factor(), value.dtype)
         return _algebra.scale(draw.score, signal)
 
     def objective(
@@ -156,6 +152,12 @@ class NVIL(Estimator):
         mean, square = self.averages
         square.update(tf.square(rest - tf.cast(mean.read(), rest.dtype)))
         mean.update(rest)
+
+    def factor(self) -> tf.Tensor:
+        """See `Estimator.factor`."""
+        if not self.normalize:
+            return tf.ones([])
+        return 1.0 / tf.maximum(1.0, self.deviation())
 
     def deviation(self) -> tf.Tensor:
         """Returns s, the standard deviation that the signal has had."""

@@ -4,8 +4,15 @@ from tf_relax.experiments._benchmark import benchmark
 from tf_relax.experiments._benchmark import BenchmarkSettings
 from tf_relax.experiments._compare import compare
 from tf_relax.experiments._compare import CompareSettings
+from tf_relax.experiments._components import components
+from tf_relax.experiments._components import ComponentsSettings
 from tf_relax.experiments._evaluate import evaluate_vae
 from tf_relax.experiments._evaluate import EvaluateSettings
+from tf_relax.experiments._figures import best_by_validation
+from tf_relax.experiments._figures import draw_figures
+from tf_relax.experiments._figures import FIGURES
+from tf_relax.experiments._figures import vae_runs
+from tf_relax.experiments._files import print_table
 from tf_relax.experiments._files import write_csv
 from tf_relax.experiments._memory import keep_freed_memory
 from tf_relax.experiments._settings import define_flags
@@ -20,18 +27,25 @@ from tf_relax.experiments._vae_model import VAESettings
 __all__ = [
     "BenchmarkSettings",
     "CompareSettings",
+    "ComponentsSettings",
     "EvaluateSettings",
+    "FIGURES",
     "ToySettings",
     "VAESettings",
     "benchmark",
+    "best_by_validation",
     "compare",
+    "components",
     "define_flags",
+    "draw_figures",
     "evaluate_vae",
     "from_flags",
     "keep_freed_memory",
+    "print_table",
     "run_toy",
     "train_toy",
     "train_vae",
+    "vae_runs",
     "write_csv",
     "write_flags",
 ]

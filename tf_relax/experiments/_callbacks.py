@@ -134,6 +134,12 @@ class GradientVariances(keras.callbacks.Callback):
             )
             for name in self._names
         }
+        self._meters = {
+            name: _measure.variance_meter(
+                model, self._images, _VARIANCE_DRAWS, seed=0
+            )
+            for name, model in self._models.items()
+        }
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
@@ -144,9 +150,7 @@ class GradientVariances(keras.callbacks.Callback):
                 model.fit_control_variates(
                     self._train, self._batch_size, step - self._step
                 )
-            variance, error = _measure.gradient_variance(
-                model, self._images, _VARIANCE_DRAWS, seed=0
-            )
+            variance, error = self._meters[name]()
             self._rows.append(
                 {
                     "step": step,

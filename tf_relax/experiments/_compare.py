@@ -74,9 +74,9 @@ def compare(
             own.fit_control_variates(
                 data.train, _BATCH, settings.control_variate_steps
             )
-        variance = _measure.gradient_variance(
+        variance = _measure.variance_meter(
             own, images, settings.num_draws, settings.seed
-        )
+        )()
         measured[name] = (own.num_samples, *variance)
         logging.info("%s: variance %.4g +- %.2g", name, *variance)
     reference = measured.get(_REFERENCE)

@@ -1,6 +1,6 @@
 """Files that are whole or not there, and what a run was made with."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import csv
 import importlib.metadata
 import io
@@ -48,6 +48,12 @@ def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
     replace(path, lambda draft: draft.write_text(text))
 
 
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """Returns the content of a JSON file."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
 def write_csv(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes rows, atomically; a cell that a row lacks is empty."""
     rows = list(rows)
@@ -57,6 +63,17 @@ def write_csv(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     replace(path, lambda draft: draft.write_text(text.getvalue()))
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Prints rows under their names, in columns."""
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [
+        max(len(str(x)) for x in column) for column in zip(*lines, strict=True)
+    ]
+    for line in lines:
+        cells = zip(line, widths, strict=True)
+        print("  ".join(f"{x!s:>{width}}" for x, width in cells))
 
 
 def read_csv(path: pathlib.Path) -> list[dict[str, str]]:

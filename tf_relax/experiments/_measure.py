@@ -1,5 +1,6 @@
 """What a trained model is measured by."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -16,14 +17,14 @@ class Measured(NamedTuple):
     standard_error: float
 
 
-def gradient_variance(
+def variance_meter(
     model: DiscreteVAE, images: np.ndarray, num_draws: int, seed: int
-) -> Measured:
-    """Measures the variance of the gradient by the logits.
+) -> Callable[[], Measured]:
+    """Returns a function that measures the variance of a model's gradient.
 
-    It is summed over the latents and averaged over the images, in nats^2;
-    the model is as it is, and the images are given: what is uncertain is the
-    draws.
+    The gradient is by the logits; its variance is summed over the latents and
+    averaged over the images, in nats^2. The model is as it is then, and the
+    images are given: what is uncertain is the draws.
 
     Args:
       model: with the estimators.
@@ -49,9 +50,12 @@ def gradient_variance(
             lambda index, _: index < num_draws, body, (tf.constant(0), start)
         )[1].stack()
 
-    halves = run().numpy()  # [num_draws, N]
-    error = np.sqrt(halves.var(0, ddof=1).mean() / halves.size)
-    return Measured(float(halves.mean()), float(error))
+    def measure() -> Measured:
+        halves = run().numpy()  # [num_draws, N]
+        error = np.sqrt(halves.var(0, ddof=1).mean() / halves.size)
+        return Measured(float(halves.mean()), float(error))
+
+    return measure
 
 
 def measured_model(

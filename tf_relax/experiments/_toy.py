@@ -1,6 +1,6 @@
 """The paper's toy: minimise E[(b - t)^2] over one Bernoulli logit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 import dataclasses
 import pathlib
 from typing import Any
@@ -14,13 +14,16 @@ from tf_relax import control_variates
 from tf_relax import distributions
 from tf_relax import estimators
 from tf_relax._names import unknown
+from tf_relax.experiments import _figures
 from tf_relax.experiments import _files
-from tf_relax.experiments import _plots
+from tf_relax.experiments._exact_toy import expected_loss
 from tf_relax.experiments._settings import setting
 from tf_relax.experiments._settings import write_flags
+from tf_relax.relaxations import bernoulli_draw
 
 _RECORD_EVERY = 10  # Steps between two measurements of the variance.
 _FRESH_SAMPLES = 1000  # For each of them.
+_POINTS = 200  # Of u, at which a control variate is recorded.
 _LEARNING_RATE = 0.01  # Of the logit's Adam, and of the control variate's.
 
 
@@ -49,12 +52,18 @@ class ToySettings:
     )
     target: float = setting(0.499, "t in f(b) = (b - t)^2.")
     steps: int = setting(10_000, "Optimizer steps, of one sample each.", 1)
+    train_theta: bool = setting(
+        True, "False: theta stays at 1/2, only control variates are trained."
+    )
     num_seeds: int = setting(1, "Runs of each estimator.", 1)
     seed: int = setting(0, "Of the first run.", 0)
 
 
 def run_toy(settings: ToySettings, out: pathlib.Path) -> list[dict[str, Any]]:
-    """Runs the toy; writes `config.json`, `metrics.csv` and `curves.png`.
+    """Runs the toy; writes `config.json`, CSV files and `curves.png`.
+
+    `relaxation.csv` has the control variates at the end, `c(z(u))` over the
+    uniform u of z; b is 1 where `u > 1 - theta`.
 
     Args:
       settings: of the runs.
@@ -72,14 +81,21 @@ def run_toy(settings: ToySettings, out: pathlib.Path) -> list[dict[str, Any]]:
     for name in names:
         if name not in TOY_ESTIMATORS:
             raise ValueError(unknown("estimator", name, TOY_ESTIMATORS))
-    rows = []
+    rows, relaxations = [], []
     for name in names:
         final = []
         for seed in range(settings.seed, settings.seed + settings.num_seeds):
-            record = train_toy(name, settings.target, settings.steps, seed)
-            rows += [
-                {"estimator": name, "seed": seed} | _row(record, i)
-                for i in range(len(record["step"]))
+            record, relaxation = train_toy(
+                name,
+                settings.target,
+                settings.steps,
+                seed,
+                train_theta=settings.train_theta,
+            )
+            key = {"estimator": name, "seed": seed}
+            rows += [key | _row(record, i) for i in range(len(record["step"]))]
+            relaxations += [
+                key | {"u": f"{u:.5g}", "c": f"{c:.6g}"} for u, c in relaxation
             ]
             final.append(record["loss"][-1])
         logging.info(
@@ -96,34 +112,55 @@ def run_toy(settings: ToySettings, out: pathlib.Path) -> list[dict[str, Any]]:
         | _files.provenance(settings.seed, jit_compile=True),
     )
     _files.write_csv(out / "metrics.csv", rows)
-    draw_toy(out / "curves.png", rows, settings)
+    if relaxations:
+        _files.write_csv(out / "relaxation.csv", relaxations)
+    _figures.draw_toy(out / "curves.png", rows, settings.target)
     return rows
 
 
 def train_toy(
-    name: str, target: float, steps: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Returns `step`, `theta`, `loss`, `log_variance` of one run, `[T]` each.
+    name: str,
+    target: float,
+    steps: int,
+    seed: int,
+    *,
+    train_theta: bool = True,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Runs the toy once, as one XLA program.
 
-    The whole run is one XLA program.
+    Args:
+      name: of the estimator.
+      target: t.
+      steps: of the optimizers.
+      seed: of all draws and the network.
+      train_theta: whether theta moves.
+
+    Returns:
+      `step`, `theta`, `loss`, `log_variance`, `[T]` each; and the control
+      variate at the end, pairs of u and c, `[N, 2]`, none if there is none.
     """
     num_records = steps // _RECORD_EVERY + 1
-    run = _Run(name, target, seed)  # Its `tf.function` refers to it weakly.
+    # Its `tf.function` refers to it weakly.
+    run = _Run(name, target, seed, train_theta)
     logit, log_variance = run.records(num_records).numpy().astype(np.float64).T
     theta = 1.0 / (1.0 + np.exp(-logit))
-    return {
+    record = {
         "step": _RECORD_EVERY * np.arange(num_records),
         "theta": theta,
         "loss": expected_loss(theta, target),
         "log_variance": log_variance,
     }
+    return record, run.relaxation()
 
 
 class _Run:
     """The state of one run: the logit, the estimator, their optimizers."""
 
-    def __init__(self, name: str, target: float, seed: int) -> None:
+    def __init__(
+        self, name: str, target: float, seed: int, train_theta: bool
+    ) -> None:
         self._target = target
+        self._train_theta = train_theta
         self._seed = seed
         self._logits = tf.Variable([0.0])
         self._estimator = TOY_ESTIMATORS[name](seed)
@@ -165,10 +202,24 @@ class _Run:
         gradient, *variance_gradients = tape.gradient(
             loss, [self._logits, *own]
         )
-        self._optimizer.apply([gradient], [self._logits])
+        # The step counts, as the seed of the next, even if theta stays.
+        moves = 1.0 if self._train_theta else 0.0
+        self._optimizer.apply([moves * gradient], [self._logits])
         if own:
             self._own_optimizer.apply(variance_gradients, own)
         return [index + 1]
+
+    def relaxation(self) -> np.ndarray:
+        """Returns pairs of u and c(z(u)), `[N, 2]`."""
+        if self._estimator.control_variate is None:
+            return np.zeros([0, 2])
+        u = ((np.arange(_POINTS) + 0.5) / _POINTS)[:, np.newaxis]
+        u = u.astype(np.float32)
+        logits = tf.tile(self._logits[tf.newaxis], [_POINTS, 1])
+        q = distributions.Bernoulli(logits=logits)
+        draw = bernoulli_draw(logits, tf.constant(u), tf.constant(u))
+        c = self._estimator.bind(q, draw, self._f)
+        return np.stack([u[:, 0], c(draw.relaxed).numpy()], -1)
 
     def _measure(self) -> tf.Tensor:
         """Returns the logit and the log-variance of its gradient, `[2]`."""
@@ -187,62 +238,6 @@ class _Run:
     def _seed_of(self, stream: int) -> tf.Tensor:
         now = tf.cast(self._optimizer.iterations, tf.int32)
         return tf.stack([2 * self._seed + stream, now])
-
-
-def expected_loss(theta: np.ndarray, target: float) -> np.ndarray:
-    """Returns `E[(b - t)^2]` at `p(b = 1) = theta`."""
-    return theta * (1 - target) ** 2 + (1 - theta) * target**2
-
-
-def exact_loss(target: float, steps: int) -> dict[str, np.ndarray]:
-    """Returns `step` and `loss` of the same Adam with the exact gradient."""
-    logit = tf.Variable(0.0)
-    optimizer = keras.optimizers.Adam(_LEARNING_RATE)
-    optimizer.build([logit])
-
-    @tf.function(jit_compile=True, autograph=False)
-    def run() -> tf.Tensor:
-        def body(index: tf.Tensor, logits: tf.TensorArray) -> Any:
-            logits = logits.write(index, logit)
-            p = tf.sigmoid(logit)
-            # d E[(b - t)^2] / d logit; the paper's code lacks the (1 - p).
-            optimizer.apply([p * (1 - p) * (1 - 2 * target)], [logit])
-            return index + 1, logits
-
-        logits = tf.TensorArray(tf.float32, steps + 1, element_shape=[])
-        return tf.while_loop(
-            lambda index, _: index <= steps, body, (tf.constant(0), logits)
-        )[1].stack()
-
-    theta = 1.0 / (1.0 + np.exp(-run().numpy().astype(np.float64)))
-    return {
-        "step": np.arange(steps + 1),
-        "loss": expected_loss(theta, target)[np.newaxis],
-    }
-
-
-def draw_toy(
-    path: pathlib.Path,
-    rows: Sequence[Mapping[str, Any]],
-    settings: ToySettings,
-) -> None:
-    """Draws loss and log-variance of every estimator, mean and band."""
-    curves: dict[str, dict[str, np.ndarray]] = {}
-    for name in dict.fromkeys(row["estimator"] for row in rows):
-        own = [row for row in rows if row["estimator"] == name]
-        seeds = len({row["seed"] for row in own})
-        curves[name] = {
-            key: np.array([float(row[key]) for row in own]).reshape(seeds, -1)
-            for key in ("loss", "log_variance")
-        }
-        length = curves[name]["loss"].shape[1]
-        curves[name]["step"] = _RECORD_EVERY * np.arange(length)
-    curves["exact gradient"] = exact_loss(settings.target, settings.steps)
-    panels = {
-        "loss": f"E[(b - {settings.target:g})^2]",
-        "log_variance": "log variance of the gradient",
-    }
-    _plots.draw_bands(path, curves, panels)
 
 
 def _row(record: Mapping[str, np.ndarray], index: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_relax import distributions
 from tf_relax.models._networks import logits_of
-from tf_relax.models._trainer import fold
+from tf_relax.relaxations import fold_seed
 
 
 class Sampling:
@@ -49,7 +49,7 @@ class Sampling:
         latents = bernoulli(logits).draw(seed).sample
         for index, decoder in enumerate(reversed(self.decoders[1:]), start=1):
             below = bernoulli(logits_of(decoder, latents))
-            latents = below.draw(fold(seed, index)).sample
+            latents = below.draw(fold_seed(seed, index)).sample
         return tf.sigmoid(self.pixel_logits(latents))
 
     def bound(
@@ -73,7 +73,7 @@ class Sampling:
         size = tf.shape(images)[0]
 
         def more(index: tf.Tensor, total: tf.Tensor) -> Any:
-            samples, first = self._draw(images, fold(seed, index))
+            samples, first = self._draw(images, fold_seed(seed, index))
             log_w = self.log_weight(samples, images, first.logits)
             return index + 1, tf.experimental.numpy.logaddexp(total, log_w)
 
@@ -93,7 +93,7 @@ class Sampling:
         conditionals = getattr(posterior, "conditionals", ())
         for index, conditional in enumerate(conditionals, start=1):
             given = conditional(samples[-1])
-            samples.append(given.draw(fold(seed, index)).sample)
+            samples.append(given.draw(fold_seed(seed, index)).sample)
         return samples, first
 
 

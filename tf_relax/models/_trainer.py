@@ -13,6 +13,7 @@ from tf_relax.models import _steps
 from tf_relax.models._checks import check_compile
 from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_replicas
+from tf_relax.relaxations import fold_seed
 
 _PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
 # Salts that keep the random streams of training and evaluation apart.
@@ -132,6 +133,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         self.steps_per_call = steps_per_call
         self.bound_samples = bound_samples
         self.kl_warmup_steps = kl_warmup_steps
+        self.control_variate_function: Any = None
         # Unbuilt optimizers would start at zero after loading.
         self.optimizer.build(self.model_variables)
         self.control_variate_optimizer.build(self.estimator_variables)
@@ -183,7 +185,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         images = keras.utils.unpack_x_y_sample_weight(data)[0]
         seed = self._evaluation_seed()
         value, relaxed, gradient = self.examples(images, seed)
-        _, _, again = self.examples(images, fold(seed, _SECOND))
+        _, _, again = self.examples(images, fold_seed(seed, _SECOND))
         self.elbo_tracker.update_state(-value)
         # Half the squared difference of two draws has the variance as mean.
         half = tf.reduce_sum(0.5 * tf.square(gradient - again), -1)
@@ -193,7 +195,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             self.relaxed_tracker.update_state(-relaxed)
             trackers.append(self.relaxed_tracker)
         if self.bound_samples:
-            own = fold(seed, _BOUND)
+            own = fold_seed(seed, _BOUND)
             bound = self.bound(images, self.bound_samples, own)
             self.bound_tracker.update_state(bound)
             trackers.append(self.bound_tracker)
@@ -217,14 +219,15 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         done = int(self.control_variate_optimizer.iterations)
         rng = np.random.default_rng([self.seed, _PRETRAIN, done])
         chunk = min(steps, _PRETRAIN_CHUNK)
-
-        @tf.function(jit_compile=self.jit_compile, autograph=False)
-        def run(batch: tf.Tensor) -> tf.Tensor:
-            return _steps.run_steps(self._control_variate_step, batch, chunk)
-
+        if self.control_variate_function is None:
+            self.control_variate_function = tf.function(
+                self._control_variate_steps,
+                jit_compile=self.jit_compile,
+                autograph=False,
+            )
         for _ in range(-(-steps // chunk)):
             chosen = rng.integers(0, len(images), chunk * batch_size)
-            run(tf.constant(images[chosen]))
+            self.control_variate_function(tf.constant(images[chosen]), chunk)
 
     @property
     def estimator_variables(self) -> list[Any]:
@@ -242,10 +245,17 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         self._apply_to_estimators(gradients[len(of_model) :])
         return elbo
 
+    def _control_variate_steps(
+        self, images: tf.Tensor, num_steps: int
+    ) -> tf.Tensor:
+        return _steps.run_steps(self._control_variate_step, images, num_steps)
+
     def _control_variate_step(self, images: tf.Tensor) -> tf.Tensor:
         """Updates the estimators' variables once. As `_step`."""
         done = self.control_variate_optimizer.iterations
-        seed = fold(tf.stack([self.seed, tf.cast(done, tf.int32)]), _PRETRAIN)
+        seed = fold_seed(
+            tf.stack([self.seed, tf.cast(done, tf.int32)]), _PRETRAIN
+        )
         gradients, elbo = self._gradients(
             images, self.estimator_variables, seed, self._kl_weight()
         )
@@ -311,7 +321,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         Returns:
           -ELBO of hard samples, `[B]`; that of relaxed ones, if an estimator
           has a relaxed objective, else the same tensor; and the gradient by
-          all layers' logits, `[B, D]`.
+          all layers' logits, `[B, D]`, of mean dE[f(b)] if unbiased.
         """
         q = self.posterior(images)
         examples = estimators.layer_examples(
@@ -327,8 +337,11 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             relaxed = examples.trained_value
         size = tf.shape(images)[0]
         by_layer = []
-        for estimate in examples.estimates:
-            gradient = estimate.gradients["logits"]
+        for layer, estimate in zip(
+            examples.layers, examples.estimates, strict=True
+        ):
+            factor = layer.estimator.factor()
+            gradient = estimate.gradients["logits"] / factor
             if gradient.shape.rank > 2:  # Logits of each sample.
                 gradient = tf.transpose(gradient, [1, 0, 2])
             by_layer.append(tf.reshape(gradient, [size, -1]))
@@ -342,9 +355,4 @@ class EstimatorTrainer(keras.Model, abc.ABC):
     def _evaluation_seed(self) -> tf.Tensor:
         """Returns a seed that depends on how many images came before."""
         seen = tf.cast(self.elbo_tracker.count, tf.int32)
-        return fold(fold(self._seed(), _EVALUATE), seen)
-
-
-def fold(seed: Any, salt: Any) -> tf.Tensor:
-    """Returns another stateless seed, made of a seed and a number."""
-    return tf.random.experimental.stateless_fold_in(seed, salt)
+        return fold_seed(fold_seed(self._seed(), _EVALUATE), seen)

@@ -12,6 +12,7 @@ from tf_relax.relaxations._draw import Draw
 from tf_relax.relaxations._draw import Gradients
 from tf_relax.relaxations._draw import PathwiseDraw
 from tf_relax.relaxations._draw import RelaxedDraw
+from tf_relax.relaxations._noise import fold_seed
 from tf_relax.relaxations._noise import open_uniform
 from tf_relax.relaxations._noise import split_seed
 from tf_relax.relaxations._noise import validate_seed
@@ -24,6 +25,7 @@ __all__ = [
     "RelaxedDraw",
     "bernoulli_draw",
     "categorical_draw",
+    "fold_seed",
     "normal_draw",
     "open_uniform",
     "split_seed",

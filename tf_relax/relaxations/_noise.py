@@ -1,5 +1,7 @@
 """Seeds and uniforms. Nothing here touches global random state."""
 
+from typing import Any
+
 import tensorflow as tf
 
 
@@ -59,3 +61,8 @@ def validate_seed(seed: tf.Tensor) -> tf.Tensor:
     ):
         raise ValueError(advice)
     return tf.cast(tensor, tf.int64)
+
+
+def fold_seed(seed: Any, salt: Any) -> tf.Tensor:
+    """Returns another stateless seed, made of a seed and an integer."""
+    return tf.random.experimental.stateless_fold_in(seed, salt)
