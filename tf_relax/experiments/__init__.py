@@ -18,10 +18,12 @@ from tf_relax.experiments._memory import keep_freed_memory
 from tf_relax.experiments._settings import define_flags
 from tf_relax.experiments._settings import from_flags
 from tf_relax.experiments._settings import write_flags
+from tf_relax.experiments._tables import write_tables
 from tf_relax.experiments._toy import run_toy
 from tf_relax.experiments._toy import ToySettings
 from tf_relax.experiments._toy import train_toy
 from tf_relax.experiments._vae import train_vae
+from tf_relax.experiments._vae_model import SCHEDULES
 from tf_relax.experiments._vae_model import VAESettings
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "ComponentsSettings",
     "EvaluateSettings",
     "FIGURES",
+    "SCHEDULES",
     "ToySettings",
     "VAESettings",
     "benchmark",
@@ -48,4 +51,5 @@ __all__ = [
     "vae_runs",
     "write_csv",
     "write_flags",
+    "write_tables",
 ]

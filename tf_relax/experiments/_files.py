@@ -98,8 +98,16 @@ def load_vae(path: pathlib.Path) -> DiscreteVAE:
         )
     try:
         model = keras.models.load_model(path)
-    except (OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} cannot be loaded: {error}") from error
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise ValueError(
+            f"{path} cannot be loaded as a .keras file: {error}"
+        ) from error
     if not isinstance(model, DiscreteVAE):
         raise ValueError(
             f"{path} must hold a DiscreteVAE. Received: {type(model).__name__}."

@@ -17,6 +17,7 @@ from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._vae_model import make_model
 from tf_relax.experiments._vae_model import VAESettings
 from tf_relax.models import DiscreteVAE
+from tf_relax.models import named_estimator
 
 _EVALUATION_BATCH = 1000
 _VARIANCE_IMAGES = 200
@@ -42,6 +43,8 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
         too few for one call.
     """
     _compare(settings, out / "config.json")
+    for name in filter(None, settings.variance_of.split(",")):
+        named_estimator(name)  # An unknown one is an error before, not after.
     data = datasets.load(
         settings.dataset,
         data_dir=settings.data_dir or None,

@@ -22,7 +22,9 @@ class Sampling:
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Returns pixel probabilities, decoded from the posterior's mode."""
-        mode = tf.cast(self.posterior(images).logits > 0, tf.float32)
+        posterior = self.posterior(images)
+        first = getattr(posterior, "first", posterior)
+        mode = tf.cast(first.logits > 0, tf.float32)
         return tf.sigmoid(self.pixel_logits(mode))
 
     def reconstruct(self, images: Any, seed: Any = (0, 0)) -> tf.Tensor:

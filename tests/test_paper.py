@@ -1,0 +1,365 @@
+"""The paper's experiments: settings, evaluation, figures, tables, configs."""
+
+import dataclasses
+import pathlib
+
+from absl import flags
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import test_bin
+
+import tf_relax as tfr
+from tf_relax import experiments
+from tf_relax import models
+from tf_relax.experiments import _figures
+from tf_relax.experiments import _measure
+
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+_CONFIGS = sorted((_ROOT / "bin" / "configs").glob("*.txt"))
+
+
+def _settings_of(path):
+    """Returns what a flag file says, by name, parsed as absl does."""
+    values = flags.FlagValues()
+    for field in dataclasses.fields(experiments.VAESettings):
+        kind = {bool: "boolean", int: "integer", float: "float"}.get(
+            type(field.default), "string"
+        )
+        define = getattr(flags, f"DEFINE_{kind}")
+        define(field.name, field.default, "", flag_values=values)
+    values(["test", f"--flagfile={path}"])
+    return experiments.VAESettings(**values.flag_values_dict())
+
+
+@pytest.mark.parametrize("path", _CONFIGS, ids=lambda path: path.stem)
+def test_flag_files_are_whole_runs_of_what_their_names_say(path):
+    settings = _settings_of(path)
+    if path.stem != "first":
+        cell = (settings.dataset, settings.architecture, settings.estimator)
+        assert path.stem == "_".join(cell)
+        assert (settings.steps, settings.batch_size) == (2_000_000, 24)
+        assert settings.beta2 == 0.99999
+    assert settings.estimator in models.estimator_names()
+    assert settings.architecture in models.architectures()
+
+
+def test_every_cell_of_table_1_has_a_flag_file():
+    cells = {
+        f"{data}_{architecture}_{estimator}"
+        for data in ("mnist", "omniglot")
+        for architecture in ("linear1", "linear2", "nonlinear")
+        for estimator in ("concrete", "nvil", "muprop", "rebar", "relax")
+    }
+    assert cells == {path.stem for path in _CONFIGS} - {"first"}
+
+
+def _vae(**kwargs):
+    vae = models.DiscreteVAE(
+        kwargs.pop("architecture", "linear2"), 4, image_shape=(9,), **kwargs
+    )
+    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    return vae
+
+
+def _images(num=32):
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 2, (num, 9)).astype(np.uint8)
+
+
+def test_two_layers_are_the_densities_of_tfp():
+    vae = _vae()
+    vae.prior_logits.assign([0.3, -0.2, 1.0, -1.5])
+    images = tf.constant(_images(6), tf.float32)
+    q = vae.posterior(images)
+    assert isinstance(q, tfr.distributions.Chain)
+    first = q.first.draw((0, 1)).sample
+    second = q.conditionals[0](first).draw((0, 2)).sample
+    bernoulli = tfr.distributions.Bernoulli
+
+    def log_prob(logits, x):
+        return tf.reduce_sum(bernoulli(logits=logits).log_prob(x), -1)
+
+    below = vae.decoders[1](2.0 * second - 1.0)
+    above = vae.encoders[1](2.0 * first - 1.0)
+    expected = (
+        log_prob(vae.pixel_logits(first), images)
+        + 0.4 * log_prob(below, first)
+        + 0.4 * log_prob(vae.prior_logits, second)
+        - 0.4 * log_prob(q.first.logits, first)
+        - 0.4 * log_prob(above, second)
+    )
+    found = vae.log_weight(
+        [first, second], images, q.first.logits, kl_weight=0.4
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_own_networks_of_two_layers_train_and_load(tmp_path):
+    def network(size_in, size_out):
+        return keras.Sequential(
+            [keras.Input((size_in,)), keras.layers.Dense(size_out)]
+        )
+
+    vae = models.DiscreteVAE(
+        encoder=[network(9, 5), network(5, 3)],
+        decoder=[network(5, 9), network(3, 5)],
+        image_shape=(9,),
+        estimator=[tfr.REBAR(), tfr.MuProp()],
+    )
+    vae.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    elbo = vae.fit(_images(64), epochs=15, verbose=0).history["elbo"]
+    assert elbo[-1] > elbo[0]
+    assert vae.generate(3, seed=(0, 0)).shape == (3, 9)
+    vae.save(tmp_path / "own.keras")
+    loaded = keras.models.load_model(tmp_path / "own.keras")
+    assert [type(e) for e in loaded.estimators] == [tfr.REBAR, tfr.MuProp]
+    np.testing.assert_array_equal(
+        loaded.predict(_images(4), verbose=0),
+        vae.predict(_images(4), verbose=0),
+    )
+
+
+def test_as_many_estimators_as_layers():
+    with pytest.raises(ValueError, match="1 for 2 layers"):
+        _vae(estimator=tfr.REBAR())
+    chain = _vae().posterior(_images(2))
+    with pytest.raises(ValueError, match="1 for 2 layers"):
+        tfr.expectation(
+            lambda a, b: tf.reduce_sum(a, -1),
+            chain,
+            estimator=tfr.REBAR(),
+            seed=(0, 0),
+        )
+
+
+def test_pretraining_moves_the_control_variate_alone():
+    vae = _vae(estimator="relax")
+    model = [v.numpy() for v in vae.model_variables]
+    own = [v.numpy() for v in vae.estimator_variables]
+    vae.fit_control_variates(_images(), batch_size=8, steps=10)
+    assert int(vae.control_variate_optimizer.iterations) == 10
+    assert int(vae.optimizer.iterations) == 0
+    for before, now in zip(model, vae.model_variables, strict=True):
+        np.testing.assert_array_equal(before, now)
+    assert any(
+        not np.array_equal(before, now)
+        for before, now in zip(own, vae.estimator_variables, strict=True)
+    )
+
+
+def test_pretraining_lowers_the_variance():
+    images = _images()
+    vae = _vae(estimator="rebar", architecture="linear1", temperature=3.0)
+    meter = _measure.variance_meter(vae, images, num_draws=300, seed=1)
+    before = meter()
+    vae.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    vae.fit_control_variates(images, batch_size=16, steps=200)
+    after = meter()
+    margin = 6 * (before.standard_error + after.standard_error)
+    assert after.mean + margin < before.mean
+
+
+def test_weight_decay_is_half_the_squared_weights_biases_too():
+    network = tfr.control_variates.Network((3,), weight_decay=0.2)
+    network.build((None, 2))
+    for weight in network.weights:
+        weight.assign(np.full(weight.shape, 2.0))
+    num = sum(int(np.prod(w.shape)) for w in network.weights)
+    total = float(sum(network.losses))
+    assert total == pytest.approx(0.5 * 0.2 * 4.0 * num)
+
+
+def test_weight_decay_pulls_the_network_to_zero():
+    images = _images()
+    norms = []
+    for decay in (0.0, 100.0):
+        vae = _vae(estimator="relax", estimator_options={"weight_decay": decay})
+        vae.fit_control_variates(images, batch_size=8, steps=100)
+        kernels = [v for v in vae.estimator_variables if len(v.shape) == 2]
+        norms.append(sum(float(np.sum(np.square(v))) for v in kernels))
+    assert norms[1] < 0.9 * norms[0]
+
+
+def test_kl_warm_up_weighs_training_and_not_the_metrics():
+    vae = _vae(estimator="leave_one_out")
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False, kl_warmup_steps=4)
+    images = _images(8)
+    weights = []
+    for step in range(6):
+        vae.optimizer.iterations.assign(step)
+        weights.append(float(vae._kl_weight()))
+    np.testing.assert_allclose(weights, [0.25, 0.5, 0.75, 1.0, 1.0, 1.0])
+    vae.optimizer.iterations.assign(0)
+    warm = vae.fit(images, batch_size=8, shuffle=False, verbose=0).history
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    plain = vae.fit(images, batch_size=8, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(warm["elbo"], plain["elbo"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear", "exponential"])
+def test_schedules_end_at_their_part_of_the_learning_rate(name):
+    schedule = experiments.SCHEDULES[name](0.1, 50, 0.2)
+    np.testing.assert_allclose(float(schedule(0)), 0.1, rtol=1e-6)
+    np.testing.assert_allclose(float(schedule(50)), 0.02, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate_schedule": "cosin"}, "Did you mean 'cosine'"),
+        ({"learning_rate_schedule": "cosine"}, "needs decay_steps"),
+        (
+            {"learning_rate_schedule": "exponential", "decay_steps": 5},
+            "needs final_learning_rate",
+        ),
+        ({"variance_of": "relax,rebarr"}, "Did you mean 'rebar'"),
+    ],
+    ids=["schedule", "steps", "final", "variance_of"],
+)
+def test_wrong_settings_are_named(settings, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        test_bin._train(tmp_path, steps=100, **settings)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A short run of REBAR with the variances of others beside it."""
+    pytest.importorskip("matplotlib")
+    out = tmp_path_factory.mktemp("results") / "vae" / "rebar"
+    test_bin._train(
+        out,
+        estimator="rebar",
+        steps=200,
+        control_variate_pretraining=20,
+        network_depth=1,
+        variance_of="rebar,nvil,leave_one_out",
+    )
+    return out
+
+
+def test_variances_are_followed_beside_the_training(run):
+    rows = test_bin._rows(run / "variance.csv")
+    assert [row["estimator"] for row in rows[:3]] == [
+        "rebar",
+        "nvil",
+        "leave_one_out",
+    ]
+    assert {row["step"] for row in rows} == {"100", "200"}
+    final = {row["estimator"]: float(row["gradient_variance"]) for row in rows}
+    assert final["rebar"] < final["leave_one_out"] < final["nvil"]
+
+
+def test_eval_vae_gives_every_split_with_errors(run, tmp_path):
+    result = test_bin._run(
+        "eval_vae.py",
+        run / "model.keras",
+        "--num_images=300",
+        "--bound_samples=5",
+        f"--out={tmp_path / 'e.csv'}",
+    )
+    assert result.returncode == 0, result.stderr
+    rows = test_bin._rows(tmp_path / "e.csv")
+    found = {(r["split"], r["quantity"]): r for r in rows}
+    assert len(found) == len(rows) == 6
+    for split in ("train", "valid", "test"):
+        elbo, bound = found[split, "elbo"], found[split, "bound"]
+        assert float(bound["nats"]) > float(elbo["nats"])
+        assert 0.1 < float(elbo["standard_error"]) < 5.0
+        assert elbo["nats"] in result.stdout
+
+
+def test_evaluation_does_not_depend_on_the_batches():
+    vae, images = _vae(), _images(40)
+    first = _measure.evaluate(vae, images, 300, batch_size=40)
+    other = _measure.evaluate(vae, images, 300, batch_size=10)
+    for name in ("elbo", "bound"):
+        error = first[name].standard_error + other[name].standard_error
+        assert abs(first[name].mean - other[name].mean) < 6 * error
+    assert first["bound"].mean > first["elbo"].mean
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no.keras"], "No model at no.keras"),
+        ([], "Expected one checkpoint"),
+        ([__file__], "cannot be loaded as a .keras file"),
+    ],
+    ids=["missing", "none", "other"],
+)
+def test_eval_vae_says_what_is_wrong(arguments, message):
+    result = test_bin._run("eval_vae.py", *arguments)
+    assert result.returncode == 1
+    assert message in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_components_add_up_to_the_estimate(run, tmp_path):
+    rows = experiments.components(
+        experiments.ComponentsSettings(num_draws=2000),
+        run / "model.keras",
+        tmp_path / "c.csv",
+    )
+    mean = {row["component"]: float(row["mean"]) for row in rows}
+    np.testing.assert_allclose(
+        mean["REINFORCE[f]"] - mean["REINFORCE[c]"] + mean["reparam[c]"],
+        mean["RELAX"],
+        atol=1e-3,
+    )
+    variance = {row["component"]: float(row["variance"]) for row in rows}
+    assert variance["RELAX"] < 0.3 * variance["REINFORCE[f]"]
+    bins = test_bin._rows(tmp_path / "c.csv")
+    assert sum(int(row["count"]) for row in bins) == 4 * 2000
+
+
+def test_figures_are_drawn_from_what_is_there(run, tmp_path):
+    results = run.parent.parent
+    settings = experiments.ToySettings(
+        estimator="rebar,relax", steps=20, train_theta=False
+    )
+    experiments.run_toy(settings, results / "toy_fixed")
+    (results / "variance").mkdir(exist_ok=True)
+    (results / "variance" / "variance.csv").write_bytes(
+        (run / "variance.csv").read_bytes()
+    )
+    drawn = experiments.draw_figures(
+        results, tmp_path, list(experiments.FIGURES)
+    )
+    names = {path.name for path in drawn}
+    assert names == {"relaxation.png", "vae_mnist_linear1.png", "variance.png"}
+    for path in drawn:
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_without_runs_say_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="No CSV files"):
+        experiments.draw_figures(tmp_path, tmp_path, ["toy"])
+    with pytest.raises(ValueError, match="Did you mean 'toy'"):
+        experiments.draw_figures(tmp_path, tmp_path, ["toi"])
+
+
+def test_theta_stays_where_only_control_variates_are_trained(tmp_path):
+    settings = experiments.ToySettings(
+        estimator="reinforce,rebar", steps=50, train_theta=False
+    )
+    rows = experiments.run_toy(settings, tmp_path)
+    assert {row["theta"] for row in rows} == {0.5}
+    c = test_bin._rows(tmp_path / "relaxation.csv")
+    assert {row["estimator"] for row in c} == {"rebar"}
+    u = np.array([float(row["u"]) for row in c])
+    values = np.array([float(row["c"]) for row in c])
+    # A bowl in u about 1/2, as f(sigmoid) with t near 1/2 is.
+    assert abs(u[np.argmin(np.abs(values))] - 0.5) < 0.02
+
+
+def test_best_by_validation_takes_the_validation():
+    def of(estimator, *values):
+        return {
+            "estimator": estimator,
+            "metrics": [{"val_elbo": str(x)} for x in values],
+        }
+
+    runs = [of("a", -3, -1), of("a", -2, -2), of("b", -9)]
+    assert _figures.best_by_validation(runs) == [runs[0], runs[2]]
