@@ -55,8 +55,9 @@ def draw_curves(
         _line(axis, rows, x, "elbo", "training")
         _line(axis, rows, x, "val_elbo", "validation")
         axis.set_ylabel("ELBO (nats)")
-        values = _column(rows, "val_elbo")
-        axis.set_ylim(bottom=max(np.nanmin(values), np.nanmax(values) - 60))
+        values = [*_column(rows, "elbo"), *_column(rows, "val_elbo")]
+        values = [x for x in values if np.isfinite(x)]
+        axis.set_ylim(bottom=max(min(values), max(values) - 60.0))
         axis.legend(frameon=False)
     _line(axes[0][2], rows, "step", "val_gradient_variance", "")
     axes[0][2].set_yscale("log")
