@@ -1,0 +1,29 @@
+"""Policy gradients by the estimators, of many runs side by side."""
+
+from tf_relax.rl._control_variate import ActionValue
+from tf_relax.rl._environment import Environment
+from tf_relax.rl._environment import Transition
+from tf_relax.rl._gradient import policy_gradient
+from tf_relax.rl._gradient import PolicyGradient
+from tf_relax.rl._perceptron import Perceptrons
+from tf_relax.rl._policies import CategoricalPolicy
+from tf_relax.rl._policies import GaussianPolicy
+from tf_relax.rl._policies import Policy
+from tf_relax.rl._rollout import discounted_returns
+from tf_relax.rl._rollout import rollout
+from tf_relax.rl._rollout import Trajectories
+
+__all__ = [
+    "ActionValue",
+    "CategoricalPolicy",
+    "Environment",
+    "GaussianPolicy",
+    "Perceptrons",
+    "Policy",
+    "PolicyGradient",
+    "Trajectories",
+    "Transition",
+    "discounted_returns",
+    "policy_gradient",
+    "rollout",
+]
