@@ -1,5 +1,10 @@
 """Policy gradients by the estimators, of many runs side by side."""
 
+from tf_relax.rl._classic_control import Acrobot
+from tf_relax.rl._classic_control import CartPole
+from tf_relax.rl._classic_control import make_environment
+from tf_relax.rl._classic_control import MountainCarContinuous
+from tf_relax.rl._classic_control import Pendulum
 from tf_relax.rl._control_variate import ActionValue
 from tf_relax.rl._environment import Environment
 from tf_relax.rl._environment import Transition
@@ -14,16 +19,21 @@ from tf_relax.rl._rollout import rollout
 from tf_relax.rl._rollout import Trajectories
 
 __all__ = [
+    "Acrobot",
     "ActionValue",
+    "CartPole",
     "CategoricalPolicy",
     "Environment",
     "GaussianPolicy",
+    "MountainCarContinuous",
+    "Pendulum",
     "Perceptrons",
     "Policy",
     "PolicyGradient",
     "Trajectories",
     "Transition",
     "discounted_returns",
+    "make_environment",
     "policy_gradient",
     "rollout",
 ]
