@@ -13,6 +13,7 @@ import sys
 
 from absl import app
 from absl import flags
+import tensorflow as tf
 
 from tf_relax import experiments
 
@@ -26,6 +27,8 @@ def main(argv):
         raise app.UsageError(
             f"Expected one checkpoint, a .keras file. Received: {argv[1:]}"
         )
+    # It warns of retracing, since a last batch is of another size.
+    tf.get_logger().setLevel("ERROR")
     settings = experiments.from_flags(experiments.EvaluateSettings)
     try:
         rows = experiments.evaluate_vae(settings, pathlib.Path(argv[1]))

@@ -125,3 +125,31 @@ def test_nvil_learns_to_predict_f():
     # What is left is the draws' own variance, 4 / 4, and some misfit.
     assert np.var(rest) < 0.1 * np.var(5.0 * target)
     assert abs(float(estimator.averages[0].read()) - np.mean(rest)) < 0.5
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_nvil_takes_a_black_box(mode):
+    q = tfr.distributions.Bernoulli(logits=tf.zeros([4, 3]))
+    f = lambda b: np.asarray(b).sum(-1)
+    estimator = tfr.NVIL()
+    estimator.control_variate.build((None, 3))  # Variables, before a graph.
+    run = lambda: tfr.expectation(f, q, estimator=estimator, seed=(0, 0))
+    value = cases.MODES[mode](run)()
+    np.testing.assert_allclose(value, f(q.draw((0, 0)).sample))
+
+
+def test_nvil_refuses_a_baseline_that_sees_z():
+    with pytest.raises(TypeError, match="does not see z"):
+        tfr.NVIL(tfr.control_variates.Network((4,)))
+
+
+@pytest.mark.parametrize("make", [tfr.RELAX, lambda c: tfr.NVIL()])
+def test_the_first_gradient_reaches_an_unbuilt_control_variate(make):
+    estimator = make(tfr.control_variates.Network((5,)))
+    q = tfr.distributions.Bernoulli(logits=tf.zeros([4, 3]))
+    f = lambda b: tf.reduce_sum(b, -1) ** 2
+    with tf.GradientTape() as tape:
+        loss = tfr.expectation(f, q, estimator=estimator, seed=(0, 0))
+    variables = [v.value for v in estimator.trainable_variables]
+    assert variables
+    assert all(g is not None for g in tape.gradient(loss, variables))

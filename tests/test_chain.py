@@ -156,3 +156,108 @@ def test_chain_is_unbiased(case, vary_seed):
         false_fail_rate=_FALSE_FAIL_RATE,
         num_tests=len(_CASES),
     )
+
+
+def test_concrete_of_a_chain_is_plain_differentiation():
+    parameters = _parameters(2)
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        loss = tfr.expectation(
+            _f,
+            _chain([x[tf.newaxis] for x in parameters]),
+            estimator=[tfr.Concrete(0.4), tfr.Concrete(0.4)],
+            seed=_SEED,
+        )
+    found = tape.gradient(loss, parameters)
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        chain = _chain([x[tf.newaxis] for x in parameters])
+        first = tf.sigmoid(chain.first.draw(_SEED).relaxed / 0.4)
+        seed = tf.random.experimental.stateless_fold_in(
+            tf.constant(_SEED, tf.int64), 1
+        )
+        second = chain.conditionals[0](first).draw(seed).relaxed
+        relaxed = _f(first, tf.sigmoid(second / 0.4))
+    for a, b in zip(found, tape.gradient(relaxed, parameters), strict=True):
+        # The temperature is kept as a logarithm in float32.
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "second", [tfr.Concrete(0.1), tfr.Reinforce()], ids=["colder", "hard"]
+)
+def test_relaxed_and_hard_layers_do_not_mix(second):
+    with pytest.raises(ValueError, match="all at relaxed"):
+        tfr.expectation(
+            _f,
+            _chain(_parameters(2)),
+            estimator=[tfr.Concrete(0.5), second],
+            seed=_SEED,
+        )
+
+
+def _expectation(conditional, estimators=None, f=None):
+    return tfr.expectation(
+        f or (lambda a, b: tf.reduce_sum(a, -1) * tf.reduce_sum(b, -1)),
+        tfrd.Chain(tfrd.Bernoulli(logits=tf.zeros([4, 3])), conditional),
+        estimator=estimators or [tfr.Reinforce(), tfr.Reinforce()],
+        seed=_SEED,
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "conditional", "estimators"),
+    [
+        (TypeError, "tf_relax.distributions", lambda b: b, None),
+        (
+            ValueError,
+            "layer 2 with sample shape",
+            lambda b: tfrd.Bernoulli(logits=tf.zeros([5, 2])),
+            None,
+        ),
+        (
+            TypeError,
+            "must be discrete",
+            lambda b: tfrd.Normal(b, 1.0),
+            [tfr.REBAR(), tfr.Reinforce()],
+        ),
+    ],
+    ids=["tensor", "batch", "normal"],
+)
+def test_wrong_layers_are_named(error, message, conditional, estimators):
+    f = (
+        (lambda a, b: tf.reduce_sum(a, -1))
+        if "sample shape" in message
+        else None
+    )
+    with pytest.raises(error, match=message):
+        _expectation(conditional, estimators, f)
+
+
+def test_a_chain_is_no_distribution_for_one_estimator():
+    chain = _chain(_parameters(2))
+    with pytest.raises(TypeError, match=r"expectation\(f, chain"):
+        tfr.REBAR().estimate(_f, chain, seed=_SEED)
+    with pytest.raises(TypeError, match="`first` must be one of"):
+        tfrd.Chain(tf.zeros([3]))
+    with pytest.raises(TypeError, match="must be functions"):
+        tfrd.Chain(chain.first, chain.first)
+
+
+class _PairOfNoise(cv.LayerFunction):
+    """A mutant: the layers above get fresh hard samples, without a slope."""
+
+    def relaxed(self, sample, inverse_temperature):
+        samples = [tf.round(sample)]
+        for conditional, seed in self.above:
+            samples.append(conditional(samples[-1]).draw(seed).sample)
+        return self.f(*self.below, *samples) + tf.reduce_sum(sample, -1)
+
+
+def test_a_control_variate_with_steps_is_caught(monkeypatch):
+    from tf_relax.estimators import _layers
+
+    monkeypatch.setattr(_layers, "LayerFunction", _PairOfNoise)
+    draws = _draws(_make("rebar", 2), 2, cases.seed_of("mutant"))
+    with pytest.raises(AssertionError, match="Biased in"):
+        testing.assert_unbiased(draws, _named(_exact(2)), detects=_DETECTS)

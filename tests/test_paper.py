@@ -1,6 +1,7 @@
 """The paper's experiments: settings, evaluation, figures, tables, configs."""
 
 import dataclasses
+import itertools
 import pathlib
 
 from absl import flags
@@ -149,6 +150,67 @@ def test_pretraining_moves_the_control_variate_alone():
     )
 
 
+def test_pretraining_takes_just_its_steps_and_goes_on():
+    images = _images()
+    vae = _vae(estimator="reinforce")
+    vae.fit_control_variates(images, batch_size=4, steps=0)
+    vae.fit_control_variates(images, batch_size=4, steps=103)
+    assert int(vae.control_variate_optimizer.iterations) == 103
+    average = vae.estimators[0].baseline
+    before = float(average.read())
+    vae.fit_control_variates(images, batch_size=4, steps=1)
+    assert float(average.read()) != before
+
+
+@pytest.mark.parametrize(
+    ("vae", "images", "message"),
+    [
+        (lambda: _vae(), 255 * _images(), "Divide grey levels"),
+        (
+            lambda: models.DiscreteVAE("linear1", 4, image_shape=(9,)),
+            _images(),
+            "not compiled",
+        ),
+    ],
+    ids=["grey", "compile"],
+)
+def test_pretraining_says_what_is_wrong(vae, images, message):
+    with pytest.raises(ValueError, match=message):
+        vae().fit_control_variates(images, batch_size=4, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        (([9, 5, 3], [9, 5]), "go together"),
+        (([9, 5, 3], [9, 5, 4]), r"decoder input sizes must be \[5, 3\]"),
+        (([9, 5, 3], [9, 6, 3]), "decoder input"),
+    ],
+    ids=["number", "top", "middle"],
+)
+def test_layers_must_fit_on_each_other(sizes, message):
+    def network(size_in, size_out):
+        return keras.Sequential(
+            [keras.Input((size_in,)), keras.layers.Dense(size_out)]
+        )
+
+    up, down = sizes
+    with pytest.raises(ValueError, match=message):
+        models.DiscreteVAE(
+            encoder=[network(a, b) for a, b in itertools.pairwise(up)],
+            decoder=[network(b, a) for a, b in itertools.pairwise(down)],
+            image_shape=(9,),
+        )
+
+
+def test_a_model_of_other_estimators_has_the_same_options():
+    vae = _vae(estimator_options={"hidden": (7,), "coupled": False})
+    other = vae.with_estimator("relax_network")
+    assert other.encoders[1] is vae.encoders[1]
+    assert other.estimators[1].control_variate.hidden == (7,)
+    assert not other.estimators[0].coupled
+
+
 def test_pretraining_lowers_the_variance():
     images = _images()
     vae = _vae(estimator="rebar", architecture="linear1", temperature=3.0)
@@ -215,8 +277,9 @@ def test_schedules_end_at_their_part_of_the_learning_rate(name):
             "needs final_learning_rate",
         ),
         ({"variance_of": "relax,rebarr"}, "Did you mean 'rebar'"),
+        ({"variance_of": "relax,"}, "Unknown estimator ''"),
     ],
-    ids=["schedule", "steps", "final", "variance_of"],
+    ids=["schedule", "steps", "final", "variance_of", "comma"],
 )
 def test_wrong_settings_are_named(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):
@@ -286,8 +349,10 @@ def test_evaluation_does_not_depend_on_the_batches():
         (["no.keras"], "No model at no.keras"),
         ([], "Expected one checkpoint"),
         ([__file__], "cannot be loaded as a .keras file"),
+        ([str(_ROOT)], "No model at"),
+        (["x.keras", "--split=valid,tset"], "split='tset'"),
     ],
-    ids=["missing", "none", "other"],
+    ids=["missing", "none", "other", "folder", "split"],
 )
 def test_eval_vae_says_what_is_wrong(arguments, message):
     result = test_bin._run("eval_vae.py", *arguments)
@@ -312,6 +377,12 @@ def test_components_add_up_to_the_estimate(run, tmp_path):
     assert variance["RELAX"] < 0.3 * variance["REINFORCE[f]"]
     bins = test_bin._rows(tmp_path / "c.csv")
     assert sum(int(row["count"]) for row in bins) == 4 * 2000
+    with pytest.raises(ValueError, match="image=99999"):
+        experiments.components(
+            experiments.ComponentsSettings(image=99999),
+            run / "model.keras",
+            tmp_path / "c.csv",
+        )
 
 
 def test_figures_are_drawn_from_what_is_there(run, tmp_path):

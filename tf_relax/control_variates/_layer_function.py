@@ -46,6 +46,12 @@ class LayerFunction:
         samples = [sample]
         for conditional, seed in self.above:
             distribution = conditional(samples[-1])
-            z = distribution.draw(seed).relaxed
+            z = getattr(distribution.draw(seed), "relaxed", None)
+            if z is None:
+                raise TypeError(
+                    "The layers above a relaxed one must be discrete. "
+                    f"Received: {type(distribution).__name__}. Use RELAX with "
+                    "a Network alone, or Reinforce, below it."
+                )
             samples.append(distribution.squash(z * inverse_temperature))
         return self.f(*self.below, *samples)

@@ -21,7 +21,9 @@ class Chain:
     Args:
       first: q(b_1), one of `tf_relax.distributions`.
       *conditionals: functions from a sample of a layer, hard or relaxed, to
-        the distribution of the next. Each must be pure.
+        the distribution of the next, whose batch shape begins with the
+        sample's leading axes. Each must be pure. Above a layer whose control
+        variate has the relaxed f, all must be discrete.
 
     Raises:
       TypeError: if `first` is not such a distribution, or another argument

@@ -25,6 +25,7 @@ class Concrete(Estimator):
     loss is that of the true one, `f(b)`. `f` must be differentiable
     TensorFlow, defined between the hard samples. One evaluation at the hard
     sample, for the value, and one, with its derivative, at the relaxed one.
+    All layers of a `Chain` must have it, at one temperature.
 
     Args:
       temperature: `lambda` > 0; constant.
@@ -50,6 +51,7 @@ class Concrete(Estimator):
     def __init__(self, temperature: float = 0.5) -> None:
         """See the class."""
         self.temperature = temperature
+        self.relaxed_at = temperature
         self.control_variate = RelaxedFunction(temperature, trainable=False)
 
     def point(self, draw: RelaxedDraw, distribution: Any) -> tf.Tensor:

@@ -62,12 +62,15 @@ class Estimator(abc.ABC):
       min_samples: how many samples it needs at least; also the default.
       needs: the kind of draw that it is valid for.
       biased: whether its mean is another gradient than that of E[f(b)].
+      relaxed_at: the temperature of the samples that f is trained at; None if
+        they are hard.
     """
 
     needs: type[Draw] = Draw
     control_variate: Any = None
     min_samples: int = 1
     biased: bool = False
+    relaxed_at: float | None = None
 
     @abc.abstractmethod
     def gradient(
@@ -88,16 +91,17 @@ class Estimator(abc.ABC):
         return draw.sample
 
     def objective(
-        self, squared_norm: tf.Tensor, value: tf.Tensor, c: ScalarFn
+        self, squared_norm: tf.Tensor, draw: Any, value: tf.Tensor, c: ScalarFn
     ) -> tf.Tensor:
         """Returns what its variables minimise, of each example.
 
         Args:
           squared_norm: `||g_b||^2`, whose derivative is the variance's.
+          draw: see `gradient`.
           value: `f(b)`, of each sample.
           c: the control variate.
         """
-        del value, c
+        del draw, value, c
         return squared_norm
 
     def factor(self) -> Any:
@@ -175,7 +179,7 @@ class Estimator(abc.ABC):
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         self.observe(value, control_variate)
-        if self.point(draw, distribution) is not draw.sample:
+        if self.relaxed_at is not None:
             mean = mean_of(evaluate(f, [sample], draw), draw)
         gradients = _algebra.reduce_to(result.gradients, parameters)
         gradients = {
@@ -210,13 +214,7 @@ class Estimator(abc.ABC):
             that the estimator is valid for.
           ValueError: if there are fewer samples than the estimator needs.
         """
-        if not hasattr(distribution, "pull_back"):
-            kind = type(distribution)
-            raise TypeError(
-                "Estimators need a distribution of tf_relax.distributions. "
-                f"Received: {kind.__module__}.{kind.__name__}. Use "
-                f"tf_relax.distributions.{kind.__name__} in its place."
-            )
+        check_distribution(distribution)
         num_samples = self.check_num_samples(num_samples)
         draw = distribution.draw(seed, num_samples)
         self.check_draw(distribution, draw)
@@ -282,8 +280,27 @@ class Estimator(abc.ABC):
             squared_norm = _algebra.squared_norm(gradients, one)
             if draw.num_samples > 1 and draw.own_parameters:
                 squared_norm = tf.reduce_sum(squared_norm, 0)
-            objective = self.objective(squared_norm, value, control_variate)
+            objective = self.objective(
+                squared_norm, draw, value, control_variate
+            )
         return Estimate(gradients, squared_norm, objective, tape)
+
+
+def check_distribution(distribution: Any) -> None:
+    """Raises a TypeError if it is none of this package's."""
+    if hasattr(distribution, "conditionals"):
+        raise TypeError(
+            "A `Chain` has an estimator for each layer. Received: a Chain for "
+            "one estimator. Use tf_relax.expectation(f, chain, "
+            "estimator=[...], seed=...)."
+        )
+    if not hasattr(distribution, "pull_back"):
+        kind = type(distribution)
+        raise TypeError(
+            "Estimators need a distribution of tf_relax.distributions. "
+            f"Received: {kind.__module__}.{kind.__name__}. Use "
+            f"tf_relax.distributions.{kind.__name__} in its place."
+        )
 
 
 def mean_of(value: tf.Tensor, draw: Draw) -> tf.Tensor:

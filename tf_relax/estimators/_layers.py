@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_relax.control_variates import LayerFunction
+from tf_relax.estimators._estimator import check_distribution
 from tf_relax.estimators._estimator import Estimate
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._estimator import mean_of
@@ -42,8 +43,7 @@ class Layer:
     @property
     def is_hard(self) -> bool:
         """Returns whether the point is the hard sample."""
-        point = self.estimator.point(self.draw, self.distribution)
-        return point is self.draw.sample
+        return self.estimator.relaxed_at is None
 
 
 class LayerExamples(NamedTuple):
@@ -87,6 +87,12 @@ def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
                 "`estimator` must be an object such as tf_relax.REBAR(), or "
                 f"a list of them. Received: estimator={each!r}."
             )
+    if len({e.relaxed_at for e in estimators}) > 1:
+        raise ValueError(
+            "All layers must be trained at hard samples, or all at relaxed "
+            "ones of one temperature. Received: "
+            f"{[(type(e).__name__, e.relaxed_at) for e in estimators]}."
+        )
     if len(estimators) != num_layers:
         raise ValueError(
             "`estimator` must be one for each layer, in a list. Received: "
@@ -113,19 +119,21 @@ def layer_examples(
     estimators = layer_estimators(distribution, estimator)
     layers = draw_layers(distribution, estimators, seed, num_samples)
     trained, hard = evaluate_layers(f, distribution, layers)
+    # This may build them, and make their variables.
+    bound = [
+        bind_layer(f, distribution, layers, index, context)
+        for index in range(len(layers))
+    ]
     if variables is None:
         # One estimator may serve several layers.
         own = {id(v): v for e in estimators for v in e.trainable_variables}
         variables = list(own.values())
-    bound, estimates = [], []
-    for index, layer in enumerate(layers):
-        c = bind_layer(f, distribution, layers, index, context)
-        bound.append(c)
-        estimates.append(
-            layer.estimator.examples(
-                layer.distribution, layer.draw, trained, c, variables
-            )
+    estimates = [
+        layer.estimator.examples(
+            layer.distribution, layer.draw, trained, c, variables
         )
+        for layer, c in zip(layers, bound, strict=True)
+    ]
     return LayerExamples(layers, bound, estimates, trained, hard, variables)
 
 
@@ -150,6 +158,7 @@ def draw_layers(
     conditionals = _conditionals(distribution)
     for index, conditional in enumerate(conditionals, start=1):
         given = conditional(layers[-1].point)
+        check_distribution(given)
         own_seed = fold_seed(validate_seed(seed), index)
         draw = dataclasses.replace(
             given.draw(own_seed), num_samples=num_samples, own_parameters=True
@@ -168,6 +177,18 @@ def evaluate_layers(
     """
     draw = layers[0].draw
     value = evaluate(f, [layer.point for layer in layers], draw)
+    for number, layer in enumerate(layers[1:], start=2):
+        shape = layer.draw.sample.shape
+        if value.shape.rank is not None and not (
+            shape[: value.shape.rank].is_compatible_with(value.shape)
+        ):
+            raise ValueError(
+                "The shape of each layer must begin with that of f(b), the "
+                f"samples and the examples. Received: layer {number} with "
+                f"sample shape {shape}, f(b).shape={value.shape}. Let the "
+                "distribution that follows from a sample keep its leading "
+                "axes."
+            )
     if all(layer.is_hard for layer in layers):
         return value, value
     samples = [tf.cast(draw.sample, layers[0].distribution.dtype)]

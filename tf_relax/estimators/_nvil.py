@@ -10,6 +10,7 @@ from tf_relax.control_variates import ControlVariate
 from tf_relax.control_variates import Network
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
+from tf_relax.estimators._estimator import mean_of
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._reinforce import MovingAverage
 from tf_relax.relaxations import Draw
@@ -92,12 +93,14 @@ class NVIL(Estimator):
     evaluation of `f`, no derivative of it.
 
     Args:
-      baseline: None for a `Baseline`; or any `ControlVariate` that does not
-        use z.
+      baseline: a `Baseline`; None makes one.
       decay: of the moving averages.
       normalize: whether to divide by `max(1, s)`.
       averages: those of the mean and of the square; given when an estimator
         is loaded.
+
+    Raises:
+      TypeError: if `baseline` is anything else.
 
     References:
       [1]: Mnih, Gregor. Neural variational inference and learning in belief
@@ -115,13 +118,19 @@ class NVIL(Estimator):
 
     def __init__(
         self,
-        baseline: ControlVariate | None = None,
+        baseline: Baseline | None = None,
         decay: float = 0.9,
         *,
         normalize: bool = False,
         averages: Sequence[MovingAverage] | None = None,
     ) -> None:
         """See the class."""
+        if baseline is not None and not isinstance(baseline, Baseline):
+            raise TypeError(
+                "`baseline` must be a tf_relax.estimators.Baseline, which does "
+                f"not see z. Received: baseline={baseline!r}. Subclass it for "
+                "a network of your own."
+            )
         self.control_variate = Baseline() if baseline is None else baseline
         self.decay = decay
         self.normalize = normalize
@@ -139,12 +148,11 @@ class NVIL(Estimator):
         return _algebra.scale(draw.score, signal)
 
     def objective(
-        self, squared_norm: tf.Tensor, value: tf.Tensor, c: ScalarFn
+        self, squared_norm: tf.Tensor, draw: Any, value: tf.Tensor, c: ScalarFn
     ) -> tf.Tensor:
         """Returns the squared error of the prediction, of each example."""
-        error = tf.square(value - self._predicted(value, c))
-        samples = error.shape.rank - squared_norm.shape.rank
-        return tf.reduce_mean(error, 0) if samples else error
+        del squared_norm
+        return mean_of(tf.square(value - self._predicted(value, c)), draw)
 
     def observe(self, value: tf.Tensor, c: ScalarFn) -> None:
         """See `Estimator.observe`."""

@@ -15,6 +15,8 @@ from tf_relax.experiments._figures import vae_runs
 from tf_relax.experiments._files import print_table
 from tf_relax.experiments._files import write_csv
 from tf_relax.experiments._memory import keep_freed_memory
+from tf_relax.experiments._rl import train_rl
+from tf_relax.experiments._rl_settings import RLSettings
 from tf_relax.experiments._settings import define_flags
 from tf_relax.experiments._settings import from_flags
 from tf_relax.experiments._settings import write_flags
@@ -32,6 +34,7 @@ __all__ = [
     "ComponentsSettings",
     "EvaluateSettings",
     "FIGURES",
+    "RLSettings",
     "SCHEDULES",
     "ToySettings",
     "VAESettings",
@@ -46,6 +49,7 @@ __all__ = [
     "keep_freed_memory",
     "print_table",
     "run_toy",
+    "train_rl",
     "train_toy",
     "train_vae",
     "vae_runs",

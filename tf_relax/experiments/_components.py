@@ -65,6 +65,11 @@ def components(
             f"{len(model.estimators)} layers."
         )
     data = datasets.load(settings.dataset, data_dir=settings.data_dir or None)
+    if settings.image >= len(data.valid):
+        raise ValueError(
+            f"`image` must be below {len(data.valid)}, the number of "
+            f"validation images. Received: image={settings.image}."
+        )
     image = datasets.binary_images(data.valid, data.dynamic)[settings.image]
     images = tf.constant(np.tile(image, [_BATCH, 1]))
     fair = tf.argmin(tf.abs(model.posterior(images[:1]).logits[0]))

@@ -53,6 +53,13 @@ def evaluate_vae(
       ValueError: if a split is unknown, the file is no `DiscreteVAE`, or the
         images are of another size than the model's.
     """
+    splits = [split.strip() for split in settings.split.split(",")]
+    for split in splits:
+        if split not in ("train", "valid", "test"):
+            raise ValueError(
+                "`split` must be train, valid or test, or several with "
+                f"commas. Received: split={split!r}."
+            )
     model = _files.load_vae(model_path)
     data = datasets.load(
         settings.dataset,
@@ -60,12 +67,7 @@ def evaluate_vae(
         binarization=settings.binarization,
     )
     rows = []
-    for split in settings.split.split(","):
-        if split not in ("train", "valid", "test"):
-            raise ValueError(
-                "`split` must be train, valid or test, or several with "
-                f"commas. Received: split={split!r}."
-            )
+    for split in splits:
         images = datasets.binary_images(
             getattr(data, split)[: settings.num_images or None], data.dynamic
         )

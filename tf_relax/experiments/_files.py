@@ -91,7 +91,7 @@ def load_vae(path: pathlib.Path) -> DiscreteVAE:
       FileNotFoundError: if there is none.
       ValueError: if it is damaged or of something else.
     """
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(
             f"No model at {path}. Expected the model.keras of a run of "
             "train_vae."

@@ -61,11 +61,15 @@ def variance_meter(
 def measured_model(
     model: DiscreteVAE, name: str, temperature: float, seed: int
 ) -> DiscreteVAE:
-    """Returns a model of the same networks, ready to learn its estimator."""
+    """Returns a model of the same networks, ready to learn its estimator.
+
+    Its control variates have an optimizer like the model's.
+    """
     other = model.with_estimator(name, temperature=temperature, seed=seed)
+    own = model.control_variate_optimizer
     other.compile(
         keras.optimizers.SGD(0.0),  # Of the networks, which stay.
-        keras.optimizers.Adam(1e-3),
+        type(own).from_config(own.get_config()),
     )
     return other
 
@@ -83,7 +87,7 @@ def evaluate(
       model: trained.
       images: `[N, D]`, 0 or 1.
       bound_samples: S of the importance-weighted bound; 0 for none.
-      seed: of the draws; an image's do not depend on the batches.
+      seed: of the draws, which depend on the batches too.
       batch_size: images at a time.
 
     Returns:

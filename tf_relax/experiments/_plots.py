@@ -125,6 +125,35 @@ def draw_bands(
     save(path, drawing)
 
 
+def draw_returns(
+    path: pathlib.Path, means: np.ndarray, title: str, threshold: float
+) -> None:
+    """Draws the mean returns of several runs against episodes.
+
+    Args:
+      path: of the PNG.
+      means: `[E, R]`.
+      title: above the picture.
+      threshold: a line; none if it is infinite.
+    """
+    made = figure(1, 1, 7, 4)
+    if made is None:
+        return
+    drawing, axes = made
+    axis = axes[0][0]
+    axis.plot(
+        np.arange(1, len(means) + 1), means, color="C0", lw=0.6, alpha=0.4
+    )
+    axis.plot(np.arange(1, len(means) + 1), means.mean(1), color="C0")
+    if np.isfinite(threshold):
+        axis.axhline(threshold, color="k", ls=":", lw=0.9)
+    axis.set_title(title)
+    axis.set_xlabel("episode")
+    axis.set_ylabel("mean return of the last episodes")
+    axis.grid(alpha=0.3)
+    save(path, drawing)
+
+
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     return np.array([float(row.get(name) or "nan") for row in rows])
 

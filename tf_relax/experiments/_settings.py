@@ -4,6 +4,7 @@ The binaries make their flags out of them, so that a setting is written down
 once: its name, default, help and bounds.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import math
 import pathlib
@@ -70,3 +71,29 @@ def write_flags(settings: Any, path: pathlib.Path) -> None:
         for name, x in dataclasses.asdict(settings).items()
     ]
     _files.replace(path, lambda draft: draft.write_text("".join(lines)))
+
+
+def check_same(
+    settings: Any, path: pathlib.Path, *, may_differ: Sequence[str]
+) -> None:
+    """Raises a ValueError if `config.json` is of a run with other settings.
+
+    Args:
+      settings: of the run to come.
+      path: of the file, if there is one.
+      may_differ: names of what a resumed run may change.
+    """
+    if not path.exists():
+        return
+    old = _files.read_json(path)["settings"]
+    differing = [
+        f"{name} {old.get(name)!r}, now {value!r}"
+        for name, value in dataclasses.asdict(settings).items()
+        if name not in may_differ and old.get(name) != value
+    ]
+    if differing:
+        raise ValueError(
+            f"{path.parent} holds a run with other settings: "
+            f"{'; '.join(differing)}. Choose another folder, or that run's "
+            "settings to resume it."
+        )

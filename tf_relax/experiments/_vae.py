@@ -1,7 +1,6 @@
 """A whole VAE run: data, model, training, evaluation, pictures."""
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 import zipfile
@@ -13,6 +12,7 @@ from tf_relax import datasets
 from tf_relax.experiments import _callbacks
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
+from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._vae_model import make_model
 from tf_relax.experiments._vae_model import VAESettings
@@ -42,9 +42,10 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
       ValueError: if `out` holds a run with other settings, or the data are
         too few for one call.
     """
-    _compare(settings, out / "config.json")
-    for name in filter(None, settings.variance_of.split(",")):
-        named_estimator(name)  # An unknown one is an error before, not after.
+    check_same(settings, out / "config.json", may_differ=("steps",))
+    if settings.variance_of:
+        for name in settings.variance_of.split(","):
+            named_estimator(name)  # An unknown one is an error now, not later.
     data = datasets.load(
         settings.dataset,
         data_dir=settings.data_dir or None,
@@ -84,32 +85,15 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
             callbacks=[
                 _callbacks.StopAtStep(settings.steps),
                 metrics,
+                # Rows before the checkpoint: a resumed run has them all.
+                *_variances(settings, data, out / "variance.csv", epoch),
                 _callbacks.Checkpoints(
                     out / "checkpoints", settings.evaluate_every
                 ),
-                *_variances(settings, data, out / "variance.csv", epoch),
                 *_tensorboard(out / "events"),
             ],
         )
     return _finish(settings, model, data, metrics.rows, out)
-
-
-def _compare(settings: VAESettings, path: pathlib.Path) -> None:
-    """Raises a ValueError if `config.json` is of another run."""
-    if not path.exists():
-        return
-    old = json.loads(path.read_text())["settings"]
-    differing = [
-        f"{name} {old.get(name)!r}, now {value!r}"
-        for name, value in dataclasses.asdict(settings).items()
-        if name != "steps" and old.get(name) != value
-    ]
-    if differing:
-        raise ValueError(
-            f"{path.parent} holds a run with other settings: "
-            f"{'; '.join(differing)}. Choose another folder, or that run's "
-            "settings to resume it."
-        )
 
 
 def _newest_model(folder: pathlib.Path) -> tuple[DiscreteVAE | None, int]:

@@ -53,13 +53,15 @@ class VAESettings:
     architecture: str = setting(
         "nonlinear", f"One of {', '.join(architectures())}."
     )
-    num_latents: int = setting(200, "Bernoulli units.", 1)
+    num_latents: int = setting(200, "Bernoulli units of each layer.", 1)
     estimator: str = setting("relax", f"One of {', '.join(estimator_names())}.")
     num_samples: int = setting(
         0, "Samples of b an image; 0: as few as the estimator needs.", 0
     )
     temperature: float = setting(
-        0.5, "Of the relaxed f, at the start; it is learned.", 1e-3
+        0.5,
+        "Of the relaxed f, at the start; it is learned, but for concrete.",
+        1e-3,
     )
     batch_size: int = setting(100, "Images an optimizer step.", 1)
     steps: int = setting(
@@ -106,7 +108,8 @@ class VAESettings:
     variance_of: str = setting(
         "",
         "Estimators, separated by commas, whose gradient variances "
-        "variance.csv follows; their control variates are trained beside.",
+        "variance.csv follows; their control variates are trained beside, and "
+        "begin anew when a run is resumed.",
     )
     bound_samples: int = setting(
         100, "Of the importance-weighted bound at the end; 0: none.", 0

@@ -250,6 +250,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         """Returns a model of the same networks with other estimators.
 
         Encoders and decoders are the same objects; `prior_logits` is a copy.
+        Named estimators have this model's `estimator_options`.
 
         Args:
           estimator: see the class.
@@ -261,6 +262,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             estimator=estimator,
             mean=self.mean.numpy(),
             temperature=temperature,
+            estimator_options=self.estimator_options,
             image_shape=self.image_shape,
             encoder=list(self.encoders),
             decoder=list(self.decoders),

@@ -19,12 +19,43 @@ def listed(encoder: Any, decoder: Any) -> tuple[list[Any], list[Any]]:
         return list(part) if isinstance(part, list | tuple) else [part]
 
     encoders, decoders = as_list(encoder), as_list(decoder)
+    for network in (*encoders, *decoders):
+        if not getattr(network, "output_shape", None):
+            raise ValueError(
+                "Encoders and decoders must be built Keras models, with a "
+                f"keras.Input. Received: {network!r}."
+            )
     if len(encoders) != len(decoders):
         raise ValueError(
             "`encoder` and `decoder` go together, one of each a layer. "
             f"Received: encoder={encoder}, decoder={decoder}."
         )
+    _check_sizes(encoders, decoders)
     return encoders, decoders
+
+
+def _check_sizes(encoders: list[Any], decoders: list[Any]) -> None:
+    """Raises a ValueError if the layers do not fit on each other."""
+    sizes = [encoder.output_shape[-1] for encoder in encoders]
+    fits = [
+        ("decoder input", [d.input_shape[-1] for d in decoders], sizes),
+        (
+            "encoder input",
+            [e.input_shape[-1] for e in encoders[1:]],
+            sizes[:-1],
+        ),
+        (
+            "decoder output",
+            [d.output_shape[-1] for d in decoders[1:]],
+            sizes[:-1],
+        ),
+    ]
+    for what, found, expected in fits:
+        if found != expected:
+            raise ValueError(
+                f"The layers have {sizes} units, by the encoders' outputs, so "
+                f"the {what} sizes must be {expected}. Received: {found}."
+            )
 
 
 def logits_of(network: keras.Model, latents: tf.Tensor) -> tf.Tensor:

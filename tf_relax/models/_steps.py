@@ -1,8 +1,10 @@
-"""K optimizer steps over one flat batch, as one program."""
+"""K optimizer steps over one flat batch, and gradients of one image."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
+
+from tf_relax import estimators
 
 
 def run_steps(
@@ -41,3 +43,23 @@ def run_steps(
         parallel_iterations=1,
     )
     return total / tf.cast(count, total.dtype)
+
+
+def gradients_of_images(
+    examples: estimators.LayerExamples, num_images: tf.Tensor
+) -> tf.Tensor:
+    """Returns each image's gradient by all layers' logits, `[B, D]`.
+
+    Args:
+      examples: of the layers.
+      num_images: B.
+    """
+    by_layer = []
+    for layer, estimate in zip(
+        examples.layers, examples.estimates, strict=True
+    ):
+        gradient = estimate.gradients["logits"] / layer.estimator.factor()
+        if gradient.shape.rank > 2:  # Logits of each sample.
+            gradient = tf.transpose(gradient, [1, 0, 2])
+        by_layer.append(tf.reshape(gradient, [num_images, -1]))
+    return tf.concat(by_layer, -1)

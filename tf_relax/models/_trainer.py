@@ -214,20 +214,27 @@ class EstimatorTrainer(keras.Model, abc.ABC):
           batch_size: B.
           steps: of the control variates' optimizer.
         """
+        check_range("images", images)
         if not self.estimator_layers:
             return
+        if not self.compiled:
+            raise ValueError(
+                "`fit_control_variates` needs the optimizer that `compile` "
+                "sets. Received: a model that was not compiled."
+            )
         done = int(self.control_variate_optimizer.iterations)
         rng = np.random.default_rng([self.seed, _PRETRAIN, done])
-        chunk = min(steps, _PRETRAIN_CHUNK)
         if self.control_variate_function is None:
             self.control_variate_function = tf.function(
                 self._control_variate_steps,
                 jit_compile=self.jit_compile,
                 autograph=False,
             )
-        for _ in range(-(-steps // chunk)):
+        while steps > 0:
+            chunk = min(steps, _PRETRAIN_CHUNK)
             chosen = rng.integers(0, len(images), chunk * batch_size)
             self.control_variate_function(tf.constant(images[chosen]), chunk)
+            steps -= chunk
 
     @property
     def estimator_variables(self) -> list[Any]:
@@ -295,7 +302,9 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         return gradients, -tf.reduce_mean(value)
 
     def _apply_to_estimators(self, gradients: list[tf.Tensor]) -> None:
-        if gradients:
+        if not gradients:  # A moving average learns by being used.
+            self.control_variate_optimizer.iterations.assign_add(1)
+        else:
             # These are derivatives of a variance; the loss's scale goes again.
             unscale = 1.0 / self.optimizer.scale_loss(tf.ones([]))
             self.control_variate_optimizer.apply(
@@ -336,16 +345,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         if examples.trained is not examples.hard:
             relaxed = examples.trained_value
         size = tf.shape(images)[0]
-        by_layer = []
-        for layer, estimate in zip(
-            examples.layers, examples.estimates, strict=True
-        ):
-            factor = layer.estimator.factor()
-            gradient = estimate.gradients["logits"] / factor
-            if gradient.shape.rank > 2:  # Logits of each sample.
-                gradient = tf.transpose(gradient, [1, 0, 2])
-            by_layer.append(tf.reshape(gradient, [size, -1]))
-        return value, relaxed, tf.concat(by_layer, -1)
+        return value, relaxed, _steps.gradients_of_images(examples, size)
 
     def _seed(self) -> tf.Tensor:
         """Returns the seed of this step: a resumed run goes on bitwise."""

@@ -10,7 +10,12 @@ from tf_relax.rl._environment import Environment
 from tf_relax.rl._environment import Transition
 from tf_relax.rl._gradient import policy_gradient
 from tf_relax.rl._gradient import PolicyGradient
+from tf_relax.rl._learner import Learner
+from tf_relax.rl._learner import Progress
 from tf_relax.rl._perceptron import Perceptrons
+from tf_relax.rl._players import EpisodePlayer
+from tf_relax.rl._players import GymnasiumPlayer
+from tf_relax.rl._players import TensorFlowPlayer
 from tf_relax.rl._policies import CategoricalPolicy
 from tf_relax.rl._policies import GaussianPolicy
 from tf_relax.rl._policies import Policy
@@ -24,12 +29,17 @@ __all__ = [
     "CartPole",
     "CategoricalPolicy",
     "Environment",
+    "EpisodePlayer",
     "GaussianPolicy",
+    "GymnasiumPlayer",
+    "Learner",
     "MountainCarContinuous",
     "Pendulum",
     "Perceptrons",
     "Policy",
     "PolicyGradient",
+    "Progress",
+    "TensorFlowPlayer",
     "Trajectories",
     "Transition",
     "discounted_returns",

@@ -1,0 +1,174 @@
+"""Tables of VAE runs, beside the paper's numbers."""
+
+from collections.abc import Mapping, Sequence
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from tf_relax.experiments._figures import best_by_validation
+from tf_relax.experiments._figures import vae_runs
+
+# -ELBO of training and validation at an epoch, read out of the paper's curves:
+# (data set, architecture, estimator) -> (epoch, training, validation).
+_PAPER = {
+    ("mnist", "linear1", "rebar"): (100, 117.93, 119.42),
+    ("mnist", "linear1", "relax"): (100, 117.19, 118.43),
+    ("mnist", "nonlinear", "rebar"): (100, 113.92, 116.28),
+    ("mnist", "nonlinear", "relax"): (100, 112.65, 119.43),
+    ("mnist", "linear2", "rebar"): (200, 104.37, 105.74),
+    ("mnist", "linear2", "relax"): (200, 103.49, 104.79),
+    ("omniglot", "linear1", "rebar"): (100, 135.94, None),
+    ("omniglot", "linear1", "relax"): (100, 127.33, 129.42),
+    ("omniglot", "nonlinear", "rebar"): (100, 133.93, 134.92),
+    ("omniglot", "nonlinear", "relax"): (100, 127.95, 131.32),
+    ("omniglot", "linear2", "rebar"): (200, 119.01, None),
+    ("omniglot", "linear2", "relax"): (200, 118.73, None),
+}
+_TARGET_ELBO = -120.0  # Of validation, for the column of seconds.
+
+
+def table_of(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Returns a table of Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def vae(results: pathlib.Path) -> str:
+    """Returns REBAR and RELAX beside the paper, every learning rate."""
+    lines = []
+    for run in _ordered(vae_runs(results), ("rebar", "relax")):
+        cell = (run["dataset"], run["architecture"], run["estimator"])
+        epoch, *paper = _PAPER[cell]
+        lines.append(
+            [
+                *cell[:2],
+                _label(run),
+                f"{run['learning_rate']:g}",
+                run["seed"],
+                run["metrics"][-1]["epoch"],
+                *_final(run),
+                _number(-run["summary"].get("test_bound", np.nan)),
+                f"{' / '.join(_number(x) for x in paper)} at {epoch}",
+            ]
+        )
+    return table_of(
+        [
+            "data",
+            "architecture",
+            "estimator",
+            "learning rate",
+            "seed",
+            "epochs",
+            "train",
+            "valid",
+            "test, 100 samples",
+            "paper, train / valid",
+        ],
+        lines,
+    )
+
+
+def vae_all(results: pathlib.Path) -> str:
+    """Returns all estimators on MNIST, each at its best learning rate."""
+    runs = [run for run in vae_runs(results) if run["dataset"] == "mnist"]
+    lines = []
+    for architecture in sorted({run["architecture"] for run in runs}):
+        own = [run for run in runs if run["architecture"] == architecture]
+        plain = [run for run in own if not _label(run).count("network ")]
+        best = best_by_validation(plain)
+        for run in sorted(best, key=lambda run: -_best_valid(run)):
+            summary = run["summary"]
+            lines.append(
+                [
+                    architecture,
+                    f"`{run['estimator']}`",
+                    f"{run['learning_rate']:g}",
+                    *_final(run),
+                    _number(-summary.get("test_bound", np.nan)),
+                    f"{summary.get('valid_gradient_variance', np.nan):.3g}",
+                    f"{run['milliseconds']:.2f}",
+                    _seconds_to(run, _TARGET_ELBO),
+                ]
+            )
+    return table_of(
+        [
+            "architecture",
+            "estimator",
+            "learning rate",
+            "train",
+            "valid",
+            "test, 100 samples",
+            "gradient variance",
+            "ms a step",
+            "seconds to 120",
+        ],
+        lines,
+    )
+
+
+def concrete(results: pathlib.Path) -> str:
+    """Returns the gap between Concrete's objective and the true one."""
+    runs = [r for r in vae_runs(results) if r["estimator"] == "concrete"]
+    return table_of(
+        ["data", "architecture", "-ELBO, valid", "relaxed, valid", "gap"],
+        [
+            [
+                run["dataset"],
+                run["architecture"],
+                _number(-run["summary"]["valid_elbo"]),
+                _number(-run["summary"]["valid_relaxed_elbo"]),
+                _number(
+                    run["summary"]["valid_relaxed_elbo"]
+                    - run["summary"]["valid_elbo"]
+                ),
+            ]
+            for run in runs
+            if "valid_relaxed_elbo" in run["summary"]
+        ],
+    )
+
+
+def _ordered(
+    runs: Sequence[dict[str, Any]], estimators: Sequence[str]
+) -> list[dict[str, Any]]:
+    return sorted(
+        (run for run in runs if run["estimator"] in estimators),
+        key=lambda run: (
+            run["dataset"],
+            run["architecture"],
+            run["learning_rate"],
+            run["estimator"],
+            run["seed"],
+        ),
+    )
+
+
+def _label(run: Mapping[str, Any]) -> str:
+    """Returns the estimator, and its network where that is not the usual."""
+    depth, decay = run["network_depth"], run["network_weight_decay"]
+    if run["estimator"] == "relax" and (depth, decay) != (2, 0.0):
+        return f"`relax`, network {depth} layers, decay {decay:g}"
+    return f"`{run['estimator']}`"
+
+
+def _final(run: Mapping[str, Any]) -> list[str]:
+    """Returns -ELBO of training and validation at the last evaluation."""
+    known = [row for row in run["metrics"] if row.get("val_elbo")]
+    return [_number(-float(known[-1][name])) for name in ("elbo", "val_elbo")]
+
+
+def _best_valid(run: Mapping[str, Any]) -> float:
+    known = [row for row in run["metrics"] if row.get("val_elbo")]
+    return max(float(row["val_elbo"]) for row in known)
+
+
+def _seconds_to(run: Mapping[str, Any], elbo: float) -> str:
+    for row in run["metrics"]:
+        if row.get("val_elbo") and float(row["val_elbo"]) >= elbo:
+            return f"{int(row['epoch']) * run['seconds_per_epoch']:.0f}"
+    return "-"
+
+
+def _number(x: float | None) -> str:
+    return "-" if x is None or not np.isfinite(x) else f"{x:.2f}"
