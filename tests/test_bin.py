@@ -187,7 +187,7 @@ def test_a_folder_of_another_run_is_left_alone(tmp_path):
     ("settings", "message"),
     [
         ({"estimator": "rellax"}, "'rellax'.*Did you mean 'relax'"),
-        ({"architecture": "linear"}, "Did you mean 'linear1'"),
+        ({"architecture": "linear_1"}, "Did you mean 'linear1'"),
         ({"dataset": "mnits"}, "Did you mean 'mnist'"),
         ({"batch_size": 5000}, "batch_size=5000, steps_per_call=20"),
         ({"binarization": "dynamic"}, "data_dir"),

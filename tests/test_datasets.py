@@ -196,7 +196,17 @@ def test_a_new_dataset_is_one_entry_of_the_registry(monkeypatch, binary):
     monkeypatch.setitem(
         tf_relax.datasets.LOADERS, "mine", lambda path, kind, seed: binary
     )
-    assert tf_relax.datasets.load("mine") is binary
+    loaded = tf_relax.datasets.load("mine")
+    assert loaded.name == binary.name
+    np.testing.assert_array_equal(loaded.train, binary.train)
+
+
+def test_images_are_kept_by_rows(monkeypatch, binary):
+    columns = binary._replace(train=np.asfortranarray(binary.train))
+    monkeypatch.setitem(
+        tf_relax.datasets.LOADERS, "mine", lambda path, kind, seed: columns
+    )
+    assert tf_relax.datasets.load("mine").train.flags.c_contiguous
 
 
 # --- The embedded file ------------------------------------------------------

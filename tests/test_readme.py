@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import pathlib
 import re
 import subprocess
@@ -27,7 +28,12 @@ def test_code_runs_and_prints_what_its_comments_say():
 
 def test_tables_are_those_of_results():
     command = [sys.executable, str(_ROOT / "bin" / "tables.py"), "--check"]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    )
     assert result.returncode == 0, result.stderr
 
 

@@ -1,6 +1,6 @@
 """README's tables, made from the CSV files in `results/`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import pathlib
 import re
 
