@@ -63,3 +63,15 @@ def gradients_of_images(
             gradient = tf.transpose(gradient, [1, 0, 2])
         by_layer.append(tf.reshape(gradient, [num_images, -1]))
     return tf.concat(by_layer, -1)
+
+
+def kl_weight(step: tf.Tensor, warmup_steps: int) -> tf.Tensor:
+    """Returns the weight of the KL term: linear in the step, then 1.
+
+    Args:
+      step: steps that are done.
+      warmup_steps: in which it rises to 1; 0 for 1 at once.
+    """
+    if not warmup_steps:
+        return tf.ones([])
+    return tf.minimum(1.0, (tf.cast(step, tf.float32) + 1.0) / warmup_steps)

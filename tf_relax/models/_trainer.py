@@ -246,7 +246,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         of_model = self.model_variables
         of_estimators = self.estimator_variables
         gradients, elbo = self._gradients(
-            images, of_model + of_estimators, self._seed(), self._kl_weight()
+            images, of_model + of_estimators, self._seed()
         )
         self.optimizer.apply(gradients[: len(of_model)], of_model)
         self._apply_to_estimators(gradients[len(of_model) :])
@@ -264,21 +264,20 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             tf.stack([self.seed, tf.cast(done, tf.int32)]), _PRETRAIN
         )
         gradients, elbo = self._gradients(
-            images, self.estimator_variables, seed, self._kl_weight()
+            images, self.estimator_variables, seed
         )
         self._apply_to_estimators(gradients)
         return elbo
 
     def _gradients(
-        self,
-        images: tf.Tensor,
-        variables: list[Any],
-        seed: tf.Tensor,
-        kl_weight: Any,
+        self, images: tf.Tensor, variables: list[Any], seed: tf.Tensor
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Returns gradients, scaled for the optimizer, and the mean ELBO."""
         # Optimizers add up what the replicas found.
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
+        kl_weight = _steps.kl_weight(
+            self.optimizer.iterations, self.kl_warmup_steps
+        )
         with tf.GradientTape() as tape:
             q = self.posterior(images)
             losses = estimators.expectation(
@@ -310,13 +309,6 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             self.control_variate_optimizer.apply(
                 [unscale * g for g in gradients], self.estimator_variables
             )
-
-    def _kl_weight(self) -> Any:
-        """Returns the weight of the KL term at this step."""
-        if not self.kl_warmup_steps:
-            return 1.0
-        step = tf.cast(self.optimizer.iterations, tf.float32) + 1.0
-        return tf.minimum(1.0, step / self.kl_warmup_steps)
 
     def examples(
         self, images: tf.Tensor, seed: tf.Tensor

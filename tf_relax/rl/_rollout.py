@@ -99,7 +99,15 @@ def rollout(
         (tf.constant(0), first, [*map(array, sizes), array(), array()]),
         parallel_iterations=1,
     )
-    # Time after runs and episodes.
+    return _trajectories(kept, environment.observe(last.state), last.terminated)
+
+
+def _trajectories(
+    kept: list[tf.TensorArray],
+    last_observation: tf.Tensor,
+    terminated: tf.Tensor,
+) -> Trajectories:
+    """Returns what was kept at each step, with time after the episodes."""
     observations, noise, rewards, alive = (
         tf.transpose(x, [1, 2, 0, *range(3, x.shape.rank)])
         for x in (array.stack() for array in kept)
@@ -107,12 +115,7 @@ def rollout(
     # Zeros have an infinite logarithm.
     noise = tf.where(alive[..., tf.newaxis] > 0, noise, 0.5)
     return Trajectories(
-        observations,
-        noise,
-        rewards,
-        alive,
-        environment.observe(last.state),
-        last.terminated,
+        observations, noise, rewards, alive, last_observation, terminated
     )
 
 
