@@ -351,9 +351,17 @@ def test_mixed_precision_trains_in_float32_where_it_matters():
     [
         ({"architecture": "linear_1"}, "'linear_1'.*Did you mean 'linear1'"),
         ({"estimator": "relex"}, "'relex'.*Did you mean 'relax'"),
-        ({"encoder": keras.Sequential()}, "go together"),
+        (
+            {
+                "encoder": keras.Sequential(
+                    [keras.Input((9,)), keras.layers.Dense(5)]
+                )
+            },
+            "go together",
+        ),
+        ({"encoder": keras.Sequential()}, "must be built Keras models"),
     ],
-    ids=["architecture", "estimator", "encoder"],
+    ids=["architecture", "estimator", "encoder", "unbuilt"],
 )
 def test_wrong_arguments_are_named(kwargs, message):
     with pytest.raises(ValueError, match=message):
