@@ -20,7 +20,13 @@ _RANGES = _literal("tf_relax/_requirements.py", "RANGES")
 # TensorFlow writes event files only with tensorboard beside it, which it no
 # longer requires from 2.21 on.
 _PLOT = ["matplotlib>=3.8", "tensorboard>=2.20"]
-_TEST = [*_PLOT, "gymnasium>=1.0", "pytest>=8", "pytest-xdist>=3.5", "scipy>=1.11"]
+_TEST = [
+    *_PLOT,
+    "gymnasium>=1.0",
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "scipy>=1.11",
+]
 
 setuptools.setup(
     name="tf_relax",
