@@ -11,8 +11,8 @@ import tensorflow as tf
 class Perceptrons(keras.layers.Layer):
     """R multilayer perceptrons, `[R, ..., I]` to `[R, ..., O]`.
 
-    Weights have a leading axis of runs. A run's numbers depend on its own
-    seed alone, so that it is the same whatever runs beside it.
+    Weights have a leading axis of runs. A run's initial weights depend on its
+    own seed alone; the noise of its episodes is drawn with that of all runs.
 
     Args:
       size_in: I.
