@@ -115,9 +115,11 @@ def test_starts_are_spread_as_gymnasiums(name):
 def test_truncation_is_no_termination():
     task = rl.CartPole(max_steps=5)
     policy = rl.CategoricalPolicy(4, 2, (), seeds=[0])
-    paths = rl.rollout(task, policy, 1, 8, (0, 0))
+    paths = rl.rollout(task, policy.act, policy.noise_size, (1, 8), (0, 0))
     assert (np.asarray(paths.alive) == 1.0).all()
     assert (np.asarray(paths.terminated) == 0.0).all()
+    assert (np.asarray(paths.ended)[..., -1] == 1.0).all()
+    assert (np.asarray(paths.is_cut)[..., -1] == 1.0).all()
 
 
 def test_unknown_names_get_the_closest():

@@ -9,7 +9,8 @@ import test_bin
 from tf_relax import experiments
 from tf_relax import rl
 from tf_relax.experiments import _rl
-from tf_relax.experiments import _rl_settings
+from tf_relax.experiments import _rl_environments
+from tf_relax.experiments import _rl_history
 
 
 def _settings(**kwargs):
@@ -39,6 +40,18 @@ def test_cartpole_is_learned(estimator, tmp_path):
         {"env": "CartPole-v1", "estimator": "reinforce"},
         {"estimator": "relax", "baseline": False, "coupled": False},
         {"estimator": "relax", "objective": "regression"},
+        {
+            "env": "Pendulum-v1",
+            "estimator": "lax",
+            "bootstrap": True,
+            "normalise_observations": True,
+            "num_envs": 3,
+            "steps_per_update": 70,
+            "critic_steps": 3,
+            "control_variate_steps": 2,
+            "value_activation": "elu",
+        },
+        {"estimator": "relax", "num_envs": 2, "steps_per_update": 20},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),
 )
@@ -48,8 +61,14 @@ def test_every_kind_of_run_is_finite(settings, tmp_path):
     )
     with np.load(tmp_path / "checkpoint.npz") as arrays:
         for name in arrays.files:
-            assert np.isfinite(arrays[name]).all(), name
-    assert summary["episodes"] == 6
+            if name not in ("episodes", "log_variance"):  # Not measured.
+                assert np.isfinite(arrays[name]).all(), name
+    rows = test_bin._rows(tmp_path / "metrics.csv")
+    for seed, run in summary["runs"].items():
+        own = [row for row in rows if row["seed"] == seed]
+        assert len(own) == run["episodes"] >= 6
+        # Of whole episodes, and of those that were still going on.
+        assert run["env_steps"] >= int(own[-1]["env_steps"])
 
 
 class _Killed(Exception):
@@ -63,21 +82,37 @@ def _without_seconds(path):
     ]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_episodes": 40},
+        {
+            "max_episodes": 0,
+            "max_env_steps": 1500,
+            "num_envs": 2,
+            "steps_per_update": 20,
+            "normalise_observations": True,
+            "variance_every": 5,
+            "variance_episodes": 3,
+        },
+    ],
+    ids=["episodes", "steps"],
+)
 def test_resumed_run_is_bitwise_the_run_that_was_not_stopped(
-    tmp_path, monkeypatch
+    settings, tmp_path, monkeypatch
 ):
-    settings = _settings(max_episodes=40)
+    settings = _settings(**settings)
     experiments.train_rl(settings, tmp_path / "straight")
-    original, calls = _rl._save, []
+    original, calls = _rl._Run._save, []
 
-    def die_at_the_third(learner, history, path):
-        calls.append(path)
+    def die_at_the_third(run):
+        calls.append(run)
         if len(calls) == 3:
             raise _Killed
-        original(learner, history, path)
+        original(run)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_rl, "_save", die_at_the_third)
+        patch.setattr(_rl._Run, "_save", die_at_the_third)
         with pytest.raises(_Killed):
             experiments.train_rl(settings, tmp_path / "stopped")
     experiments.train_rl(settings, tmp_path / "stopped")
@@ -89,8 +124,21 @@ def test_resumed_run_is_bitwise_the_run_that_was_not_stopped(
         for name in ("straight", "stopped")
     ]
     for name in files[0].files:
-        if name != "seconds":
-            np.testing.assert_array_equal(files[0][name], files[1][name])
+        one, two = (file[name] for file in files)
+        if name == "episodes":  # Whose seconds differ.
+            for column in set(one.dtype.names) - {"seconds"}:
+                np.testing.assert_array_equal(one[column], two[column])
+        elif name != "seconds":
+            np.testing.assert_array_equal(one, two)
+    for name in ("straight", "stopped"):
+        found = tmp_path / name / "variance.csv"
+        assert found.exists() == (settings.variance_every > 0)
+    if settings.variance_every:
+        measured = [
+            test_bin._rows(tmp_path / name / "variance.csv")
+            for name in ("straight", "stopped")
+        ]
+        assert measured[0] == measured[1]
 
 
 def test_a_run_begins_with_the_same_weights_whatever_is_beside_it():
@@ -102,37 +150,110 @@ def test_a_run_begins_with_the_same_weights_whatever_is_beside_it():
     assert not np.array_equal(first, second)
 
 
-def test_gymnasium_plays_the_same_policy(tmp_path):
-    pytest.importorskip("gymnasium")
+@pytest.mark.parametrize("backend", ["gymnasium", "envpool"])
+@pytest.mark.parametrize("steps", [0, 30], ids=["episodes", "steps"])
+def test_environments_outside_tensorflow(backend, steps, tmp_path):
+    pytest.importorskip(backend)
     summary = experiments.train_rl(
         _settings(
-            env_backend="gymnasium",
+            env_backend=backend,
             max_episodes=10,
             updates_per_call=5,
-            episodes_per_update=5,
+            num_envs=5,
+            steps_per_update=steps,
+            variance_every=5,
+            variance_episodes=4,
         ),
         tmp_path,
     )
     rows = test_bin._rows(tmp_path / "metrics.csv")
-    assert len(rows) == 2 * 25  # Five updates of five: a whole call.
-    returns = [float(row["return"]) for row in rows]
-    steps = [int(row["env_steps"]) for row in rows]
-    # A reward of 1 a step: returns are lengths.
-    np.testing.assert_array_equal(np.cumsum(returns[:25]), steps[:25])
+    assert len(rows) >= 20
+    if not steps:
+        assert len(rows) == 2 * 25  # Five updates of five: a whole call.
+    for seed in ("0", "1"):
+        own = [row for row in rows if row["seed"] == seed]
+        returns = sum(float(row["return"]) for row in own)
+        # A reward of 1 a step: returns are lengths.
+        steps_taken = int(own[-1]["env_steps"])
+        assert returns <= steps_taken
+        if not steps:
+            assert returns == steps_taken
+        assert all(np.isfinite(float(row["log_variance"])) for row in own)
     assert summary["threshold"] == 195.0
+    measured = test_bin._rows(tmp_path / "variance.csv")
+    assert {row["estimator"] for row in measured} == {
+        "reinforce",
+        "a2c",
+        "relax",
+    }
 
 
 def test_solved_needs_a_full_window():
-    history = _rl._History(_settings(num_seeds=2, window=3))
-    history.returns = np.array(
+    history = _rl_history.History(2, 3)
+    returns = np.array(
         [[9.0, 1.0], [9.0, 1.0], [9.0, 9.0], [1.0, 9.0], [9.0, 9.0]]
     )
+    # Five updates of an episode a run, of 7 steps.
+    every = np.ones([5, 2, 1, 1])
+    history.append(
+        rl.Progress(
+            every,
+            returns[:, :, None, None],
+            7 * every,
+            7 * every[:, :, 0],
+            np.zeros([5, 2]),
+        ),
+        10.0,
+    )
     np.testing.assert_allclose(
-        history.means()[:, 1], [1.0, 1.0, 11 / 3, 19 / 3, 9.0]
+        history.means(1), [1.0, 1.0, 11 / 3, 19 / 3, 9.0]
     )
     assert history.solved(8.0) == [3, 5]
     assert history.solved(9.5) == [None, None]
-    assert not history.all_solved(9.5)
+    runs = history.summary(8.0, 100)["runs"]
+    assert runs["100"]["steps_to_solve"] == 21
+    assert runs["101"]["steps_to_solve"] == 35
+    assert runs["101"]["seconds_to_solve"] == 10.0
+
+
+def test_history_counts_episodes_in_the_order_of_their_ends():
+    history = _rl_history.History(1, 2)
+    ended = np.zeros([2, 1, 2, 3])  # Updates, runs, copies, steps.
+    ended[0, 0, 1, 2] = ended[1, 0, 0, 0] = ended[1, 0, 1, 0] = 1.0
+    returns = np.arange(12.0).reshape([2, 1, 2, 3])
+    steps = np.array([[[2.0, 2.0, 2.0]], [[2.0, 1.0, 2.0]]])
+    history.append(
+        rl.Progress(ended, returns, returns, steps, np.zeros([2, 1])), 1.0
+    )
+    episodes = history.of_run(0)
+    assert episodes["return"].tolist() == [5.0, 6.0, 9.0]
+    assert episodes["env_steps"].tolist() == [6, 8, 8]
+    assert history.steps.tolist() == [11]
+    assert history.fewest_episodes() == 3
+
+
+def test_weights_that_are_not_finite_do_not_reach_the_checkpoint(tmp_path):
+    settings = _settings(max_episodes=10)
+    experiments.train_rl(settings, tmp_path)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    with np.load(tmp_path / "checkpoint.npz") as file:
+        arrays = dict(file)
+    arrays["v0"] = np.full_like(arrays["v0"], np.nan)
+    np.savez(tmp_path / "checkpoint.npz", **arrays)
+    broken = (tmp_path / "checkpoint.npz").read_bytes()
+    assert broken != before
+    with pytest.raises(FloatingPointError, match="Lower the learning rates"):
+        experiments.train_rl(_settings(max_episodes=20), tmp_path)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == broken
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    settings = _settings(max_episodes=10)
+    experiments.train_rl(settings, tmp_path)
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"checkpoint.npz is damaged"):
+        experiments.train_rl(_settings(max_episodes=20), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +277,14 @@ def test_solved_needs_a_full_window():
             "Use --env=LunarLander-v3",
         ),
         ({"env_backend": "gymnasium", "env": "Cart"}, "env=Cart"),
+        (
+            {"env_backend": "gymnasium", "env": "Blackjack-v1"},
+            "Box or Discrete. Received: observations Tuple, actions Discrete",
+        ),
+        ({"max_episodes": 0}, "A run needs an end"),
+        ({"variance_every": 3}, "must divide `updates_per_call`"),
+        ({"hidden": "10,a"}, "widths >= 1.*hidden=10,a"),
+        ({"activation": "rleu"}, "rleu"),
     ],
     ids=lambda x: "-".join(map(str, x.values())) if isinstance(x, dict) else "",
 )
@@ -163,7 +292,9 @@ def test_wrong_settings_are_named(settings, message, tmp_path):
     if settings.get("env_backend") == "gymnasium":
         pytest.importorskip("gymnasium")
     with pytest.raises(ValueError, match=message):
-        experiments.train_rl(_settings(max_episodes=1, **settings), tmp_path)
+        experiments.train_rl(
+            _settings(**({"max_episodes": 1} | settings)), tmp_path
+        )
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path):
@@ -188,7 +319,7 @@ def test_train_rl_prints_its_summary(tmp_path):
     assert summary["runs"]["0"]["solved"] is False
 
 
-@pytest.mark.parametrize("old", sorted(_rl_settings._RENAMED))
+@pytest.mark.parametrize("old", sorted(_rl_environments._RENAMED))
 def test_old_ids_get_ids_that_gymnasium_knows(old):
     gymnasium = pytest.importorskip("gymnasium")
-    assert _rl_settings._RENAMED[old] in gymnasium.registry
+    assert _rl_environments._RENAMED[old] in gymnasium.registry

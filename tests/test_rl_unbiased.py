@@ -76,12 +76,17 @@ def _set_all_runs(weights, values):
         weight.assign(tf.broadcast_to(value, weight.shape))
 
 
+def _rollout(environment, policy, episodes, seed):
+    shape = (len(policy.network.seeds), episodes)
+    return rl.rollout(environment, policy.act, policy.noise_size, shape, seed)
+
+
 def _draws(environment, policy, estimator, baseline, seed, discount):
     """Returns each run's gradient by the policy's weights, as a dict."""
 
     @tf.function(jit_compile=True, autograph=False)
     def run(seed):
-        paths = rl.rollout(environment, policy, _RUNS, _EPISODES, seed)
+        paths = _rollout(environment, policy, _EPISODES, seed)
         returns = rl.discounted_returns(paths.rewards, discount)
         if discount < 1.0:  # The gradient of the discounted return.
             weight = discount ** tf.range(float(_HORIZON))
@@ -265,7 +270,7 @@ def _one_episode(objective):
     process = _Process(3)
     policy = rl.CategoricalPolicy(3, 3, (4,), seeds=[0, 1])
     c = rl.ActionValue(3, 3, (4,), "tanh", scale=0.7, seeds=[2, 3])
-    paths = rl.rollout(process, policy, 2, 1, (4, 4))
+    paths = _rollout(process, policy, 1, (4, 4))
     returns = rl.discounted_returns(paths.rewards, 1.0)
 
     def result():
@@ -314,7 +319,7 @@ def test_runs_do_not_touch_each_other():
     paths = {}
     for seeds in ([3, 4], [3, 9]):
         policy = rl.CategoricalPolicy(3, 2, (4,), seeds=seeds)
-        paths[tuple(seeds)] = rl.rollout(process, policy, 2, 5, (1, 1))
+        paths[tuple(seeds)] = _rollout(process, policy, 5, (1, 1))
     first, second = paths.values()
     np.testing.assert_array_equal(first.rewards[0], second.rewards[0])
 
@@ -324,20 +329,29 @@ def test_returns_by_hand():
     np.testing.assert_allclose(
         rl.discounted_returns(rewards, 0.5), [[3.0, 4.0, 4.0, 0.0]]
     )
-    last = tf.constant([[0.0, 0.0, 8.0, 0.0]])
+    ended = tf.constant([[0.0, 1.0, 0.0, 0.0]])
     np.testing.assert_allclose(
-        rl.discounted_returns(rewards, 0.5, last), [[4.0, 6.0, 8.0, 0.0]]
+        rl.discounted_returns(rewards, 0.5, ended), [[2.0, 2.0, 4.0, 0.0]]
+    )
+    beyond = tf.constant([[0.0, 6.0, 0.0, 8.0]])
+    np.testing.assert_allclose(
+        rl.discounted_returns(rewards, 0.5, ended, beyond),
+        [[3.5, 5.0, 6.0, 4.0]],
     )
 
 
 def test_rollout_stops_where_an_episode_ends():
     process = _Process(2)
     policy = rl.CategoricalPolicy(3, 2, (), seeds=[0])
-    paths = rl.rollout(process, policy, 1, 200, (0, 3))
+    paths = _rollout(process, policy, 200, (0, 3))
     alive = np.asarray(paths.alive[0])
     assert (np.diff(alive, axis=-1) <= 0).all()
-    short = alive.sum(-1) < _HORIZON
-    assert short.any() and not short.all()
-    assert (np.asarray(paths.terminated[0])[short] == 1.0).all()
-    for x in (paths.rewards, paths.observations[..., 0]):
-        assert (np.asarray(x[0])[alive == 0] == 0.0).all()
+    lengths = alive.sum(-1)
+    assert (lengths < _HORIZON).any() and not (lengths < _HORIZON).all()
+    np.testing.assert_array_equal(paths.ended[0].numpy().sum(-1), 1.0)
+    last = (np.arange(200), lengths.astype(int) - 1)
+    assert (np.asarray(paths.ended[0])[last] == 1.0).all()
+    short = lengths < _HORIZON
+    terminated = np.asarray(paths.terminated[0])[last]
+    assert (terminated[short] == 1.0).all()
+    assert (np.asarray(paths.rewards[0])[alive == 0] == 0.0).all()

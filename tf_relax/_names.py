@@ -13,6 +13,13 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
       known: the names there are.
     """
     names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, 1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"Unknown {kind} {name!r}.{hint} Available: {', '.join(names)}."
+    return (
+        f"Unknown {kind} {name!r}.{closest(name, names)} Available: "
+        f"{', '.join(names)}."
+    )
+
+
+def closest(name: object, known: Iterable[str]) -> str:
+    """Returns a question with the closest name, or nothing."""
+    close = difflib.get_close_matches(str(name), sorted(known), 1)
+    return f" Did you mean {close[0]!r}?" if close else ""

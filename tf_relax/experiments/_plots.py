@@ -126,13 +126,17 @@ def draw_bands(
 
 
 def draw_returns(
-    path: pathlib.Path, means: np.ndarray, title: str, threshold: float
+    path: pathlib.Path,
+    means: Sequence[np.ndarray],
+    title: str,
+    threshold: float,
 ) -> None:
     """Draws the mean returns of several runs against episodes.
 
     Args:
       path: of the PNG.
-      means: `[E, R]`.
+      means: of each run, by episode; the thick line is their mean as far as
+        all have come.
       title: above the picture.
       threshold: a line; none if it is infinite.
     """
@@ -141,10 +145,11 @@ def draw_returns(
         return
     drawing, axes = made
     axis = axes[0][0]
-    axis.plot(
-        np.arange(1, len(means) + 1), means, color="C0", lw=0.6, alpha=0.4
-    )
-    axis.plot(np.arange(1, len(means) + 1), means.mean(1), color="C0")
+    for run in means:
+        axis.plot(np.arange(len(run)) + 1, run, color="C0", lw=0.6, alpha=0.4)
+    shortest = min(len(run) for run in means)
+    mean = np.mean([run[:shortest] for run in means], 0)
+    axis.plot(np.arange(shortest) + 1, mean, color="C0")
     if np.isfinite(threshold):
         axis.axhline(threshold, color="k", ls=":", lw=0.9)
     axis.set_title(title)

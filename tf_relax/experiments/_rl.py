@@ -1,33 +1,42 @@
 """A whole run of policy gradients: episodes, learning, checkpoints, files."""
 
 import dataclasses
+import io
 import pathlib
 import time
 from typing import Any
+import zipfile
 
 from absl import logging
 import numpy as np
+import tensorflow as tf
 
+from tf_relax import relaxations
 from tf_relax import rl
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
+from tf_relax.experiments._rl_environments import solved_at
+from tf_relax.experiments._rl_history import History
 from tf_relax.experiments._rl_settings import make_player
 from tf_relax.experiments._rl_settings import RLSettings
-from tf_relax.experiments._rl_settings import solved_at
 from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import write_flags
+
+_FRESH = 1  # Salt of the seeds of fresh episodes.
 
 
 def train_rl(settings: RLSettings, out: pathlib.Path) -> dict[str, Any]:
     """Trains, or goes on training, in the folder `out`.
 
     Interrupted, it leaves a run that the same call resumes from the last
-    checkpoint; with TensorFlow dynamics bitwise as if it had not been.
+    checkpoint: bitwise as if it had not been with TensorFlow dynamics; with
+    other environments, whose state cannot be kept, by new episodes.
 
     Args:
       settings: of the run.
       out: its folder: `config.json`, `flags.txt`, `metrics.csv`,
-        `checkpoint.npz`, and at the end `summary.json` and `curves.png`.
+        `checkpoint.npz`, `events/` for TensorBoard, `variance.csv` if it is
+        measured, and at the end `summary.json` and `curves.png`.
 
     Returns:
       What `summary.json` holds, by seed: whether and when it was solved, in
@@ -36,176 +45,177 @@ def train_rl(settings: RLSettings, out: pathlib.Path) -> dict[str, Any]:
     Raises:
       ValueError: if `out` holds a run with other settings, or a setting is
         unknown.
+      FloatingPointError: if weights are no longer finite; the checkpoint of
+        before stays.
       ImportError: if what an environment needs is missing.
     """
-    check_same(settings, out / "config.json", may_differ=("max_episodes",))
-    learner, player = make_player(settings)
-    history = _History(settings)
-    _restore(learner, history, out)
+    ends = ("max_episodes", "max_env_steps", "stop_when_solved")
+    check_same(settings, out / "config.json", may_differ=ends)
+    run = _Run(settings, out)
     write_flags(settings, out / "flags.txt")
     _files.write_json(
         out / "config.json",
         {"settings": dataclasses.asdict(settings)}
         | _files.provenance(settings.seed, settings.jit_compile),
     )
-    threshold = solved_at(settings)
-    while history.num_updates < history.all_updates and not (
-        settings.stop_when_solved and history.all_solved(threshold)
-    ):
-        begin = time.perf_counter()
-        progress = player.updates(settings.updates_per_call)
-        lengths = progress.lengths.numpy()
-        seconds = time.perf_counter() - begin
-        history.append(progress.returns.numpy(), lengths, progress, seconds)
-        history.write(out / "metrics.csv")
-        _save(learner, history, out / "checkpoint.npz")
+    while run.goes_on():
+        run.call()
+    return run.finish()
+
+
+class _Run:
+    """A run in its folder, from its last checkpoint on."""
+
+    def __init__(self, settings: RLSettings, out: pathlib.Path) -> None:
+        self._settings = settings
+        self._out = out
+        self._learner, self._player = make_player(settings)
+        self._threshold = solved_at(settings.env)
+        self._history = History(settings.num_seeds, settings.window)
+        self._meter = rl.VarianceMeter(
+            self._learner, settings.estimator, jit_compile=settings.jit_compile
+        )
+        self._variances: list[dict[str, Any]] = []
+        self._variables = [*self._learner.variables, *self._player.variables]
+        self._restore()
+        self._events = tf.summary.create_file_writer(str(out / "events"))
+
+    def goes_on(self) -> bool:
+        """Returns whether there is more to be done."""
+        settings, history = self._settings, self._history
+        done = (
+            0 < settings.max_episodes <= history.fewest_episodes()
+            or 0 < settings.max_env_steps <= history.steps.min()
+        )
+        if settings.stop_when_solved and None not in history.solved(
+            self._threshold
+        ):
+            done = True
+        return not done
+
+    def call(self) -> None:
+        """Makes the updates between two checkpoints, and writes files."""
+        settings, history = self._settings, self._history
+        steps, seconds = history.steps.sum(), float(history.seconds)
+        size = settings.variance_every or settings.updates_per_call
+        for _ in range(settings.updates_per_call // size):
+            if settings.variance_every:
+                self._measure()
+            begin = time.perf_counter()
+            progress = self._player.updates(size)
+            progress = rl.Progress(*(np.asarray(x) for x in progress))
+            history.append(progress, time.perf_counter() - begin)
+        speed = (history.steps.sum() - steps) / (
+            float(history.seconds) - seconds
+        )
+        self._save()
         logging.info(
             "%d episodes a run, mean return %.1f, %.0f steps a second",
-            history.num_episodes,
-            history.means()[-1].mean(),
-            lengths.sum() / seconds,
+            history.fewest_episodes(),
+            history.mean_return(),
+            speed,
         )
-    summary = history.summary(threshold)
-    _files.write_json(out / "summary.json", summary)
-    _plots.draw_returns(
-        out / "curves.png",
-        history.means(),
-        f"{settings.estimator}, {settings.env}",
-        threshold,
-    )
-    return summary
+        self._write_events(speed)
 
+    def finish(self) -> dict[str, Any]:
+        """Writes what is written at the end."""
+        history, settings = self._history, self._settings
+        self._write_tables()
+        summary = history.summary(self._threshold, settings.seed)
+        _files.write_json(self._out / "summary.json", summary)
+        _plots.draw_returns(
+            self._out / "curves.png",
+            [history.means(run) for run in range(settings.num_seeds)],
+            f"{settings.estimator}, {settings.env}",
+            self._threshold,
+        )
+        return summary
 
-class _History:
-    """All episodes of R runs, `[E, R]`, in the order of their updates."""
+    def _measure(self) -> None:
+        """Measures the gradient's variance on fresh episodes."""
+        seed = relaxations.fold_seed(self._learner.seed_of_update(), _FRESH)
+        paths = self._player.episodes(self._settings.variance_episodes, seed)
+        measured = self._meter(paths)
+        history = self._history
+        own = measured[self._settings.estimator]
+        history.log_variance = np.asarray(own.log_variance, np.float64)
+        for name, variance in measured.items():
+            logs, totals = (np.asarray(x) for x in variance)
+            self._variances += [
+                {
+                    "seed": self._settings.seed + run,
+                    "update": int(history.updates),
+                    "episode": len(history.of_run(run)),
+                    "env_steps": int(history.steps[run]),
+                    "estimator": name,
+                    "log_variance": f"{logs[run]:.4f}",
+                    "total_variance": f"{totals[run]:.5g}",
+                }
+                for run in range(self._settings.num_seeds)
+            ]
 
-    def __init__(self, settings: RLSettings) -> None:
-        self._settings = settings
-        runs = settings.num_seeds
-        self.returns = np.zeros([0, runs], np.float32)
-        self.lengths = np.zeros([0, runs], np.float32)
-        self.entropy = np.zeros([0, runs], np.float32)
-        self.seconds = np.zeros([0])
-
-    @property
-    def num_episodes(self) -> int:
-        return len(self.returns)
-
-    @property
-    def num_updates(self) -> int:
-        return self.num_episodes // self._settings.episodes_per_update
-
-    @property
-    def all_updates(self) -> int:
-        return -(
-            -self._settings.max_episodes // self._settings.episodes_per_update
+    def _save(self) -> None:
+        values = [np.asarray(v) for v in self._variables]
+        if not all(np.isfinite(x).all() for x in values):
+            raise FloatingPointError(
+                "Weights are no longer finite after "
+                f"{int(self._history.updates)} updates. Received: "
+                f"learning_rate={self._settings.learning_rate}. Lower the "
+                "learning rates; the checkpoint before is kept in "
+                f"{self._out}."
+            )
+        arrays = {f"v{i}": x for i, x in enumerate(values)}
+        arrays |= self._history.arrays()
+        # Rows first: a resumed run has those of its checkpoint, or more.
+        self._write_tables()
+        _files.replace(
+            self._out / "checkpoint.npz",
+            lambda draft: np.savez(draft, **arrays),  # type: ignore[arg-type]
         )
 
-    def append(
-        self,
-        returns: np.ndarray,
-        lengths: np.ndarray,
-        progress: rl.Progress,
-        seconds: float,
-    ) -> None:
-        """Takes `[K, R, N]` in, the episodes of an update one after another."""
-        updates, runs, episodes = returns.shape
+    def _write_tables(self) -> None:
+        rows = self._history.rows(self._settings.seed)
+        _files.write_csv(self._out / "metrics.csv", rows)
+        if self._variances:
+            _files.write_csv(self._out / "variance.csv", self._variances)
 
-        def flat(x: np.ndarray) -> np.ndarray:
-            return x.transpose(0, 2, 1).reshape(-1, runs)
-
-        entropy = progress.entropy.numpy()[:, :, np.newaxis]
-        entropy = np.broadcast_to(entropy, returns.shape)
-        start = self.seconds[-1] if len(self.seconds) else 0.0
-        passed = np.linspace(0.0, seconds, updates * episodes + 1)[1:]
-        self.returns = np.concatenate([self.returns, flat(returns)])
-        self.lengths = np.concatenate([self.lengths, flat(lengths)])
-        self.entropy = np.concatenate([self.entropy, flat(entropy)])
-        self.seconds = np.concatenate([self.seconds, start + passed])
-
-    def means(self) -> np.ndarray:
-        """Returns the mean return of the window that ends here, `[E, R]`.
-
-        Before the first full window it is the mean of what there is.
-        """
-        window = self._settings.window
-        sums = np.cumsum(self.returns, 0, dtype=np.float64)
-        before = np.zeros_like(sums)
-        before[window:] = sums[:-window] if self.num_episodes > window else 0.0
-        counts = np.minimum(np.arange(1, len(sums) + 1), window)
-        return (sums - before) / counts[:, np.newaxis]
-
-    def solved(self, threshold: float) -> list[int | None]:
-        """Returns after how many episodes each run was solved, if it was."""
-        full = np.arange(1, self.num_episodes + 1) >= self._settings.window
-        there = (self.means() >= threshold) & full[:, np.newaxis]
-        return [
-            int(np.argmax(run)) + 1 if run.any() else None for run in there.T
-        ]
-
-    def all_solved(self, threshold: float) -> bool:
-        return self.num_episodes > 0 and None not in self.solved(threshold)
-
-    def summary(self, threshold: float) -> dict[str, Any]:
-        steps = np.cumsum(self.lengths, 0)
-        means = self.means()
-        runs = {}
-        for index, episodes in enumerate(self.solved(threshold)):
-            solved = episodes is not None
-            runs[str(self._settings.seed + index)] = {
-                "solved": solved,
-                "episodes_to_solve": episodes,
-                "steps_to_solve": int(steps[(episodes or 0) - 1, index])
-                if solved
-                else None,
-                "final_mean_return": float(means[-1, index]),
-                "env_steps": int(steps[-1, index]),
-            }
-        return {
-            "threshold": threshold,
-            "episodes": self.num_episodes,
-            "seconds": float(self.seconds[-1]),
-            "runs": runs,
-        }
-
-    def write(self, path: pathlib.Path) -> None:
-        steps, means = np.cumsum(self.lengths, 0), self.means()
-        rows = [
-            {
-                "seed": self._settings.seed + run,
-                "episode": episode + 1,
-                "env_steps": int(steps[episode, run]),
-                "seconds": f"{self.seconds[episode]:.3f}",
-                "return": f"{self.returns[episode, run]:.6g}",
-                f"mean_return_{self._settings.window}": (
-                    f"{means[episode, run]:.6g}"
-                ),
-                "entropy": f"{self.entropy[episode, run]:.5g}",
-            }
-            for run in range(self.returns.shape[1])
-            for episode in range(self.num_episodes)
-        ]
-        _files.write_csv(path, rows)
-
-
-_HISTORY = ("returns", "lengths", "entropy", "seconds")
-
-
-def _save(learner: rl.Learner, history: _History, path: pathlib.Path) -> None:
-    arrays: dict[str, Any] = {
-        f"v{i}": np.asarray(v) for i, v in enumerate(learner.variables)
-    }
-    arrays |= {name: getattr(history, name) for name in _HISTORY}
-    _files.replace(path, lambda draft: np.savez(draft, **arrays))
-
-
-def _restore(learner: rl.Learner, history: _History, out: pathlib.Path) -> None:
-    path = out / "checkpoint.npz"
-    if not path.exists():
-        return
-    with np.load(path) as arrays:
-        for i, variable in enumerate(learner.variables):
+    def _restore(self) -> None:
+        path = self._out / "checkpoint.npz"
+        if not path.exists():
+            return
+        try:
+            with np.load(io.BytesIO(path.read_bytes())) as file:
+                arrays = dict(file)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{path} is damaged ({error}). Delete it to begin anew, or "
+                "choose another folder."
+            ) from error
+        for i, variable in enumerate(self._variables):
             variable.assign(arrays[f"v{i}"])
-        for name in _HISTORY:
-            setattr(history, name, arrays[name])
-    logging.info("Resuming after %d episodes a run", history.num_episodes)
+        self._history.restore(arrays)
+        self._variances = [
+            row
+            for row in _files.read_csv(self._out / "variance.csv")
+            if int(row["update"]) < self._history.updates
+        ]
+        logging.info("Resuming after %d updates", int(self._history.updates))
+
+    def _write_events(self, speed: float) -> None:
+        history = self._history
+        with self._events.as_default(step=int(history.steps.min())):
+            tf.summary.scalar("steps_per_second", speed)
+            for run in range(self._settings.num_seeds):
+                episodes = history.of_run(run)
+                if not len(episodes):
+                    continue
+                last = episodes[-1]
+                name = f"seed_{self._settings.seed + run}"
+                mean = history.means(run)[-1]
+                tf.summary.scalar(f"mean_return/{name}", mean)
+                tf.summary.scalar(f"entropy/{name}", last["entropy"])
+                if np.isfinite(last["log_variance"]):
+                    tf.summary.scalar(
+                        f"log_variance/{name}", last["log_variance"]
+                    )
+        self._events.flush()

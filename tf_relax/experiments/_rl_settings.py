@@ -1,33 +1,18 @@
 """Settings of a run of policy gradients, and what they describe."""
 
 import dataclasses
-from typing import Any
-import warnings
+import functools
 
 import keras
 
 from tf_relax import estimators
 from tf_relax import rl
 from tf_relax._names import unknown
+from tf_relax.experiments import _rl_environments
 from tf_relax.experiments._settings import setting
 
-_BACKENDS = ("tf", "gymnasium")
+_BACKENDS = ("envpool", "gymnasium", "tf")
 _ESTIMATORS = ("a2c", "lax", "reinforce", "relax")
-# Ids of the paper's time, and what they are called now.
-_RENAMED = {
-    "InvertedPendulum-v1": "InvertedPendulum-v5",
-    "InvertedPendulum-v2": "InvertedPendulum-v5",
-    "InvertedPendulum-v4": "InvertedPendulum-v5",
-    "LunarLander-v2": "LunarLander-v3",
-    "LunarLanderContinuous-v2": "LunarLanderContinuous-v3",
-}
-_SOLVED_AT = {
-    "CartPole-v0": 195.0,
-    "CartPole-v1": 475.0,
-    "InvertedPendulum-v5": 950.0,
-    "LunarLander-v3": 200.0,
-    "LunarLanderContinuous-v3": 200.0,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +23,7 @@ class RLSettings:
     env_backend: str = setting(
         "tf",
         "tf, TensorFlow dynamics of the classic control tasks in one program "
-        "with the learning; or gymnasium.",
+        "with the learning; gymnasium; or envpool.",
     )
     estimator: str = setting("relax", f"One of {', '.join(_ESTIMATORS)}.")
     objective: str = setting(
@@ -56,187 +41,178 @@ class RLSettings:
         1, "Runs side by side, with seeds of their own.", 1
     )
     seed: int = setting(0, "Of the first run.", 0)
-    episodes_per_update: int = setting(1, "Whole episodes, of each run.", 1)
-    max_episodes: int = setting(1000, "Of each run.", 1)
+    num_envs: int = setting(
+        1, "Of each run: episodes an update, or copies that step.", 1
+    )
+    steps_per_update: int = setting(
+        0, "Of each environment, going on where it was; 0: whole episodes.", 0
+    )
+    max_episodes: int = setting(1000, "Of each run; 0: no limit.", 0)
+    max_env_steps: int = setting(0, "Of each run; 0: no limit.", 0)
     learning_rate: float = setting(0.01, "Of the policy's Adam.", 0.0)
     critic_learning_rate: float = setting(0.03, "Of V's Adam.", 0.0)
     control_variate_learning_rate: float = setting(0.03, "Of c's Adam.", 0.0)
     beta2: float = setting(0.999, "Of all Adams.", 0.0, 1.0)
+    critic_steps: int = setting(1, "Of V's Adam, an update.", 1)
+    control_variate_steps: int = setting(1, "Of c's Adam, an update.", 1)
     hidden: str = setting("10,10", "Widths of the layers of all networks.")
-    activation: str = setting("relu", "Of the hidden layers.")
+    activation: str = setting("relu", "Of the policy's hidden layers.")
+    value_activation: str = setting(
+        "", "Of the hidden layers of V and c; the policy's if empty."
+    )
+    normalise_observations: bool = setting(
+        False, "Whether observations get mean 0 and deviation 1."
+    )
     discount: float = setting(0.99, "Of the returns.", 0.0, 1.0)
     entropy_weight: float = setting(0.01, "Of the bonus.", 0.0)
     bootstrap: bool = setting(
-        False, "Whether V stands for what the time limit cut off."
+        False, "Whether V stands for what a cut left out."
     )
     updates_per_call: int = setting(
         50, "Updates between two writes of metrics and checkpoint.", 1
     )
     window: int = setting(100, "Episodes whose mean return is compared.", 1)
     stop_when_solved: bool = setting(False, "Once every run has been solved.")
+    variance_every: int = setting(
+        0,
+        "Updates between two measurements of the gradient's variance on fresh "
+        "episodes; 0: none. Divides updates_per_call.",
+        0,
+    )
+    variance_episodes: int = setting(100, "Fresh, of each run.", 2)
     jit_compile: bool = setting(True, "Whether XLA compiles the updates.")
 
+    def check(self) -> None:
+        """Raises a ValueError if settings do not go together."""
+        for name, known in (
+            ("env_backend", _BACKENDS),
+            ("estimator", _ESTIMATORS),
+        ):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(unknown(name, value, known))
+        if not (self.max_episodes or self.max_env_steps):
+            raise ValueError(
+                "A run needs an end. Received: max_episodes=0, "
+                "max_env_steps=0. Set one of them."
+            )
+        if self.variance_every and self.updates_per_call % self.variance_every:
+            raise ValueError(
+                "`variance_every` must divide `updates_per_call`. Received: "
+                f"variance_every={self.variance_every}, "
+                f"updates_per_call={self.updates_per_call}."
+            )
+        try:
+            widths = [int(width) for width in self.hidden.split(",") if width]
+        except ValueError:
+            widths = [0]
+        if min(widths, default=1) < 1:
+            raise ValueError(
+                "`hidden` must be widths >= 1, separated by commas, or empty. "
+                f"Received: hidden={self.hidden}."
+            )
+        for name in filter(None, (self.activation, self.value_activation)):
+            keras.activations.get(name)
 
-def solved_at(settings: RLSettings) -> float:
-    """Returns the mean return that counts as solved, infinity if unknown."""
-    if settings.env_backend == "tf":
-        return rl.make_environment(settings.env).solved_at
-    return _SOLVED_AT.get(settings.env, float("inf"))
 
-
-def make_player(
-    settings: RLSettings,
-) -> tuple[rl.Learner, rl.EpisodePlayer]:
+def make_player(settings: RLSettings) -> tuple[rl.Learner, rl.Player]:
     """Returns the learner and what plays its episodes.
 
     Raises:
-      ValueError: if a name is unknown, or estimator and actions do not go
-        together.
-      ImportError: if gymnasium or what an environment needs is missing.
+      ValueError: if a name is unknown, or settings do not go together.
+      ImportError: if what an environment needs is missing.
     """
-    for name, value, known in (
-        ("env_backend", settings.env_backend, _BACKENDS),
-        ("estimator", settings.estimator, _ESTIMATORS),
-    ):
-        if value not in known:
-            raise ValueError(unknown(name, value, known))
+    settings.check()
+    steps = settings.steps_per_update or None
+    jit = settings.jit_compile
     if settings.env_backend == "tf":
         task = rl.make_environment(settings.env)
-        sizes = (task.observation_size, task.action_size, task.discrete)
-        learner = _make_learner(settings, *sizes)
-        player: rl.EpisodePlayer = rl.TensorFlowPlayer(
-            learner,
-            task,
-            settings.episodes_per_update,
-            jit_compile=settings.jit_compile,
+        learner = make_learner(settings, task)
+        return learner, rl.TensorFlowPlayer(
+            learner, task, settings.num_envs, steps, jit_compile=jit
         )
-        return learner, player
-    copies = settings.num_seeds * settings.episodes_per_update
-    environments = make_gymnasium(settings.env, copies)
-    learner = _make_learner(settings, *_sizes(environments))
-    return learner, rl.GymnasiumPlayer(
-        learner,
-        environments,
-        settings.episodes_per_update,
-        environments.spec.max_episode_steps or 10_000,
-        jit_compile=settings.jit_compile,
+    make = functools.partial(_rl_environments.make_gymnasium, settings.env)
+    if settings.env_backend == "envpool":
+        make = functools.partial(
+            _rl_environments.make_envpool, settings.env, seed=settings.seed
+        )
+    learner = make_learner(settings, make(1))
+    return learner, rl.VectorPlayer(
+        learner, make, settings.num_envs, steps, jit_compile=jit
     )
 
 
-def make_gymnasium(name: str, copies: int) -> Any:
-    """Returns a vector environment that resets itself.
-
-    Raises:
-      ValueError: if there is no such environment; names the new id of an old
-        one.
-      ImportError: if a package is missing; names the line that brings it.
-    """
-    try:
-        import gymnasium
-    except ImportError as error:
-        raise ImportError(
-            "env_backend=gymnasium needs gymnasium. Install it with `pip "
-            "install 'tf_relax[rl]'`."
-        ) from error
-    if name in _RENAMED:
-        raise ValueError(
-            f"{name} is of old versions of the environments. Received: "
-            f"env={name}. Use --env={_RENAMED[name]}."
-        )
-    mode = gymnasium.vector.AutoresetMode.NEXT_STEP
-    try:
-        native = gymnasium.spec(name).vector_entry_point is not None
-        with warnings.catch_warnings():
-            # CartPole-v0 is old, and the paper's.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.filterwarnings("ignore", message=".*out of date.*")
-            return gymnasium.make_vec(
-                name,
-                copies,
-                vector_kwargs={} if native else {"autoreset_mode": mode},
-            )
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise ImportError(
-            f"{name} needs a package that is missing ({error}). Install it "
-            "with `pip install 'tf_relax[rl]'`."
-        ) from error
-    except gymnasium.error.Error as error:
-        raise ValueError(f"env={name}: {error}") from error
-
-
-def _sizes(environments: Any) -> tuple[int, int, bool]:
-    """Returns sizes of observation and action, and whether it is discrete."""
-    seen = environments.single_observation_space
-    done = environments.single_action_space
-    kinds = type(seen).__name__, type(done).__name__
-    if kinds[0] != "Box" or kinds[1] not in ("Discrete", "Box"):
-        raise ValueError(
-            "Observations must be a Box, actions Discrete or a Box. Received: "
-            f"observations {kinds[0]}, actions {kinds[1]}."
-        )
-    size = int(seen.shape[0]) if len(seen.shape) == 1 else -1
-    if size < 0 or (kinds[1] == "Box" and len(done.shape) != 1):
-        raise ValueError(
-            "Observations and actions must have one axis. Received: shapes "
-            f"{seen.shape} and {done.shape}."
-        )
-    if kinds[1] == "Discrete":
-        return size, int(done.n), True
-    return size, int(done.shape[0]), False
-
-
-def _make_learner(
-    settings: RLSettings, size_in: int, size_action: int, discrete: bool
+def make_learner(
+    settings: RLSettings, task: rl.Environment | rl.VectorEnvironment
 ) -> rl.Learner:
-    wrong = {True: "lax", False: "relax"}[discrete]
-    if settings.estimator == wrong:
-        raise ValueError(
-            f"{settings.estimator} is for {'continuous' if discrete else ''}"
-            f"{'' if discrete else 'discrete'} actions. Received: "
-            f"env={settings.env}. Use "
-            f"--estimator={'relax' if discrete else 'lax'}."
-        )
+    """Returns a learner for the sizes of an environment."""
+    _check_actions(settings, task.discrete)
+    size_in, size_action = task.observation_size, task.action_size
     hidden = [int(width) for width in settings.hidden.split(",") if width]
+    values = (hidden, settings.value_activation or settings.activation)
     seeds = [settings.seed + i for i in range(settings.num_seeds)]
-    kind: Any = rl.CategoricalPolicy if discrete else rl.GaussianPolicy
-    network = (hidden, settings.activation)
-    policy = kind(size_in, size_action, *network, seeds=seeds)
-    own_seeds = [100_000 + seed for seed in seeds]
-    has_critic = settings.estimator == "a2c" or (
-        settings.estimator in ("lax", "relax") and settings.baseline
+    kind = rl.CategoricalPolicy if task.discrete else rl.GaussianPolicy
+    policy = kind(
+        size_in, size_action, hidden, settings.activation, seeds=seeds
     )
     critic = None
-    if has_critic:
-        critic = rl.Perceptrons(size_in, hidden, 1, network[1], seeds=own_seeds)
+    if settings.estimator == "a2c" or (
+        settings.estimator in ("lax", "relax") and settings.baseline
+    ):
+        own_seeds = [100_000 + seed for seed in seeds]
+        critic = rl.Perceptrons(
+            size_in, values[0], 1, values[1], seeds=own_seeds
+        )
     estimator: estimators.Estimator = estimators.Reinforce()
     if settings.estimator in ("lax", "relax"):
         c = rl.ActionValue(
             size_in,
             size_action,
-            *network,
-            relaxed=discrete,
+            *values,
+            relaxed=task.discrete,
             seeds=[200_000 + seed for seed in seeds],
         )
         estimator = (
             estimators.RELAX(c, coupled=settings.coupled)
-            if discrete
+            if task.discrete
             else estimators.LAX(c)
         )
+    normaliser = None
+    if settings.normalise_observations:
+        normaliser = rl.Normaliser(settings.num_seeds, size_in)
+    return rl.Learner(
+        policy,
+        estimator,
+        critic,
+        _optimizers(settings),
+        _recipe(settings),
+        normaliser=normaliser,
+        seed=settings.seed,
+    )
+
+
+def _check_actions(settings: RLSettings, discrete: bool) -> None:
+    kinds = {True: "discrete", False: "continuous"}
+    right = {True: "relax", False: "lax"}
+    if settings.estimator == right[not discrete]:
+        raise ValueError(
+            f"{settings.estimator} is for {kinds[not discrete]} actions. "
+            f"Received: env={settings.env}. Use "
+            f"--estimator={right[discrete]}."
+        )
+
+
+def _optimizers(settings: RLSettings) -> rl.Optimizers:
     rates = (
         settings.learning_rate,
         settings.critic_learning_rate,
         settings.control_variate_learning_rate,
     )
-    return rl.Learner(
-        policy,
-        estimator,
-        critic,
-        tuple(
-            keras.optimizers.Adam(rate, beta_2=settings.beta2) for rate in rates
-        ),
-        discount=settings.discount,
-        entropy_weight=settings.entropy_weight,
-        objective=settings.objective,
-        bootstrap=settings.bootstrap,
-        seed=settings.seed,
+    return rl.Optimizers(
+        *(keras.optimizers.Adam(rate, beta_2=settings.beta2) for rate in rates)
     )
+
+
+def _recipe(settings: RLSettings) -> rl.Recipe:
+    names = [field.name for field in dataclasses.fields(rl.Recipe)]
+    return rl.Recipe(**{name: getattr(settings, name) for name in names})

@@ -10,7 +10,7 @@ from tf_relax._names import unknown
 from tf_relax.estimators import Estimate
 from tf_relax.estimators import Estimator
 from tf_relax.rl._policies import Policy
-from tf_relax.rl._rollout import Trajectories
+from tf_relax.rl._trajectories import Trajectories
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,6 +32,13 @@ class Policy(keras.layers.Layer, abc.ABC):
     def draw(self, distribution: Any, noise: tf.Tensor) -> Any:
         """Returns the draw that uniforms `[R, ..., noise_size]` make."""
 
+    def act(self, observations: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """Returns the actions that uniforms `[R, ..., noise_size]` make."""
+        sample: tf.Tensor = self.draw(
+            self.distribution(observations), noise
+        ).sample
+        return sample
+
     @abc.abstractmethod
     def entropy(self, distribution: Any) -> tf.Tensor:
         """Returns the entropy of an action in nats, `[R, ...]`."""
