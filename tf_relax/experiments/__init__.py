@@ -15,6 +15,8 @@ from tf_relax.experiments._figures import vae_runs
 from tf_relax.experiments._files import print_table
 from tf_relax.experiments._files import write_csv
 from tf_relax.experiments._memory import keep_freed_memory
+from tf_relax.experiments._play import play
+from tf_relax.experiments._play import PlaySettings
 from tf_relax.experiments._rl import train_rl
 from tf_relax.experiments._rl_settings import RLSettings
 from tf_relax.experiments._settings import define_flags
@@ -34,6 +36,7 @@ __all__ = [
     "ComponentsSettings",
     "EvaluateSettings",
     "FIGURES",
+    "PlaySettings",
     "RLSettings",
     "SCHEDULES",
     "ToySettings",
@@ -47,6 +50,7 @@ __all__ = [
     "evaluate_vae",
     "from_flags",
     "keep_freed_memory",
+    "play",
     "print_table",
     "run_toy",
     "train_rl",

@@ -1,5 +1,6 @@
 """A whole run of policy gradients: episodes, learning, checkpoints, files."""
 
+from collections.abc import Sequence
 import dataclasses
 import io
 import pathlib
@@ -180,26 +181,18 @@ class _Run:
             _files.write_csv(self._out / "variance.csv", self._variances)
 
     def _restore(self) -> None:
-        path = self._out / "checkpoint.npz"
-        if not path.exists():
+        if not (self._out / "checkpoint.npz").exists():
             return
-        try:
-            with np.load(io.BytesIO(path.read_bytes())) as file:
-                arrays = dict(file)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{path} is damaged ({error}). Delete it to begin anew, or "
-                "choose another folder."
-            ) from error
-        for i, variable in enumerate(self._variables):
-            variable.assign(arrays[f"v{i}"])
-        self._history.restore(arrays)
+        self._history = restore_checkpoint(
+            self._out, self._variables, self._settings
+        )
+        updates = int(self._history.updates)
         self._variances = [
             row
             for row in _files.read_csv(self._out / "variance.csv")
-            if int(row["update"]) < self._history.updates
+            if int(row["update"]) < updates
         ]
-        logging.info("Resuming after %d updates", int(self._history.updates))
+        logging.info("Resuming after %d updates", updates)
 
     def _write_events(self, speed: float) -> None:
         history = self._history
@@ -219,3 +212,28 @@ class _Run:
                         f"log_variance/{name}", last["log_variance"]
                     )
         self._events.flush()
+
+
+def restore_checkpoint(
+    folder: pathlib.Path, variables: Sequence[Any], settings: RLSettings
+) -> History:
+    """Sets variables to those of a run's checkpoint; returns its episodes.
+
+    Raises:
+      ValueError: if the checkpoint is damaged.
+    """
+    path = folder / "checkpoint.npz"
+    try:
+        # Not by its path: of a damaged file NumPy would leave it open.
+        with np.load(io.BytesIO(path.read_bytes())) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}). Delete it to begin anew, or "
+            "choose another folder."
+        ) from error
+    for i, variable in enumerate(variables):
+        variable.assign(arrays[f"v{i}"])
+    history = History(settings.num_seeds, settings.window)
+    history.restore(arrays)
+    return history

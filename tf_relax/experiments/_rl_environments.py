@@ -31,8 +31,15 @@ def solved_at(name: str) -> float:
         return _SOLVED_AT.get(name, float("inf"))
 
 
-def make_gymnasium(name: str, copies: int) -> rl.VectorEnvironment:
+def make_gymnasium(
+    name: str, copies: int, *, pictures: bool = False
+) -> rl.VectorEnvironment:
     """Returns a vector environment of gymnasium.
+
+    Args:
+      name: gymnasium's id.
+      copies: of the environment.
+      pictures: whether it shall be able to `render`.
 
     Raises:
       ValueError: if there is no such environment; names the new id of an old
@@ -43,7 +50,8 @@ def make_gymnasium(name: str, copies: int) -> rl.VectorEnvironment:
     _refuse_renamed(name)
     mode = gymnasium.vector.AutoresetMode.NEXT_STEP
     try:
-        native = gymnasium.spec(name).vector_entry_point is not None
+        spec = gymnasium.spec(name)
+        native = spec.vector_entry_point is not None and not pictures
         with warnings.catch_warnings():
             # CartPole-v0 is old, and the paper's.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -53,6 +61,7 @@ def make_gymnasium(name: str, copies: int) -> rl.VectorEnvironment:
                 copies,
                 vectorization_mode="vector_entry_point" if native else "sync",
                 vector_kwargs={} if native else {"autoreset_mode": mode},
+                **({"render_mode": "rgb_array"} if pictures else {}),
             )
     except gymnasium.error.DependencyNotInstalled as error:
         raise ImportError(_missing(name, error)) from error

@@ -85,6 +85,10 @@ class VectorEnvironment:
             np.asarray(truncated, bool),
         )
 
+    def render(self) -> np.ndarray:
+        """Returns a picture of the first copy, `[height, width, 3]`."""
+        return np.asarray(self._environments.render()[0])
+
     def _vectors(self, observations: np.ndarray) -> np.ndarray:
         space = self._observation_space
         if hasattr(space, "n"):
