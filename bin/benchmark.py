@@ -1,12 +1,14 @@
-r"""Times optimizer steps of the VAE, all updates included.
+r"""Times optimizer steps of the VAE, or policy gradients, updates included.
 
-Writes the CSV file `--out` (columns `estimator, architecture, batch_size,
-steps_per_call, jit_compile, median_ms, min_ms, max_ms,
-ratio_to_leave_one_out`), and beside it a `.json` with the device, the
-versions and the machine's matrix-product rate.
+Writes the CSV file `--out`: with `--suite=vae` the columns `estimator,
+architecture, batch_size, steps_per_call, jit_compile, median_ms, min_ms,
+max_ms, ratio_to_leave_one_out`, with `--suite=rl` environment steps a second
+and the milliseconds of an update and of its parts. Beside it a `.json` with
+the device and the versions.
 
-Example:
+Examples:
   python bin/benchmark.py --out=runs/benchmark.csv
+  python bin/benchmark.py --suite=rl --out=runs/rl_benchmark.csv
 """
 
 import pathlib
@@ -19,8 +21,15 @@ import tensorflow as tf
 from tf_relax import experiments
 
 _OUT = flags.DEFINE_string("out", None, "Output CSV file.", required=True)
+_SUITE = flags.DEFINE_enum("suite", "vae", ["vae", "rl"], "What is timed.")
 flags.register_validator("out", bool, "must not be empty")
 experiments.define_flags(experiments.BenchmarkSettings)
+experiments.define_flags(experiments.RLBenchmarkSettings)
+
+_SUITES = {
+    "vae": (experiments.benchmark, experiments.BenchmarkSettings),
+    "rl": (experiments.rl_benchmark, experiments.RLBenchmarkSettings),
+}
 
 
 def main(argv):
@@ -29,13 +38,13 @@ def main(argv):
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
     # It warns of retracing, since each case is a program of its own.
     tf.get_logger().setLevel("ERROR")
-    settings = experiments.from_flags(experiments.BenchmarkSettings)
+    benchmark, kind = _SUITES[_SUITE.value]
+    settings = experiments.from_flags(kind)
     try:
-        rows = experiments.benchmark(settings, pathlib.Path(_OUT.value))
-    except (ValueError, OSError) as error:
+        rows = benchmark(settings, pathlib.Path(_OUT.value))
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"benchmark: {error}")
-    for row in [dict(zip(rows[0], rows[0], strict=True)), *rows]:
-        print("  ".join(f"{value!s:>17}" for value in row.values()))
+    experiments.print_table(rows)
 
 
 if __name__ == "__main__":

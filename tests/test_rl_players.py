@@ -116,17 +116,7 @@ def _play(kind, num_steps, updates=2):
         player = rl.TensorFlowPlayer(
             learner, _Same(), 3, num_steps, jit_compile=False
         )
-        if num_steps is None:
-            seeds = [(0, 0), (0, 1)]
-            return [player.episodes(3, tf.constant(s)) for s in seeds]
-        now = rl.begin(_Same(), (1, 3), (0, 0))
-        found = []
-        for update in range(updates):
-            paths, now = rl.rollout_steps(
-                _Same(), learner.act, 4, now, num_steps, (0, update)
-            )
-            found.append(paths)
-        return found
+        return [player.trajectories() for _ in range(updates)]
     player = rl.VectorPlayer(
         learner,
         lambda copies: rl.VectorEnvironment(
@@ -136,7 +126,7 @@ def _play(kind, num_steps, updates=2):
         num_steps,
         jit_compile=False,
     )
-    return [player._paths() for _ in range(updates)]
+    return [player.trajectories() for _ in range(updates)]
 
 
 _KINDS = pytest.mark.parametrize("kind", ["tensorflow", "vector"])

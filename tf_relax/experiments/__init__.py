@@ -18,6 +18,8 @@ from tf_relax.experiments._memory import keep_freed_memory
 from tf_relax.experiments._play import play
 from tf_relax.experiments._play import PlaySettings
 from tf_relax.experiments._rl import train_rl
+from tf_relax.experiments._rl_benchmark import rl_benchmark
+from tf_relax.experiments._rl_benchmark import RLBenchmarkSettings
 from tf_relax.experiments._rl_settings import RLSettings
 from tf_relax.experiments._settings import define_flags
 from tf_relax.experiments._settings import from_flags
@@ -37,6 +39,7 @@ __all__ = [
     "EvaluateSettings",
     "FIGURES",
     "PlaySettings",
+    "RLBenchmarkSettings",
     "RLSettings",
     "SCHEDULES",
     "ToySettings",
@@ -52,6 +55,7 @@ __all__ = [
     "keep_freed_memory",
     "play",
     "print_table",
+    "rl_benchmark",
     "run_toy",
     "train_rl",
     "train_toy",

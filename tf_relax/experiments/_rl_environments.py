@@ -1,5 +1,7 @@
 """Environments by name: gymnasium's, envpool's, and those in TensorFlow."""
 
+from collections.abc import Callable
+import functools
 from typing import Any
 import warnings
 
@@ -29,6 +31,15 @@ def solved_at(name: str) -> float:
         return rl.make_environment(name).solved_at
     except ValueError:
         return _SOLVED_AT.get(name, float("inf"))
+
+
+def maker(
+    backend: str, name: str, seed: int
+) -> Callable[[int], rl.VectorEnvironment]:
+    """Returns what makes copies of an environment outside TensorFlow."""
+    if backend == "envpool":
+        return functools.partial(make_envpool, name, seed=seed)
+    return functools.partial(make_gymnasium, name)
 
 
 def make_gymnasium(

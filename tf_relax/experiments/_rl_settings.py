@@ -1,14 +1,13 @@
 """Settings of a run of policy gradients, and what they describe."""
 
 import dataclasses
-import functools
 
 import keras
 
 from tf_relax import estimators
 from tf_relax import rl
 from tf_relax._names import unknown
-from tf_relax.experiments import _rl_environments
+from tf_relax.experiments._rl_environments import maker
 from tf_relax.experiments._settings import setting
 
 _BACKENDS = ("envpool", "gymnasium", "tf")
@@ -131,11 +130,7 @@ def make_player(settings: RLSettings) -> tuple[rl.Learner, rl.Player]:
         return learner, rl.TensorFlowPlayer(
             learner, task, settings.num_envs, steps, jit_compile=jit
         )
-    make = functools.partial(_rl_environments.make_gymnasium, settings.env)
-    if settings.env_backend == "envpool":
-        make = functools.partial(
-            _rl_environments.make_envpool, settings.env, seed=settings.seed
-        )
+    make = maker(settings.env_backend, settings.env, settings.seed)
     learner = make_learner(settings, make(1))
     return learner, rl.VectorPlayer(
         learner, make, settings.num_envs, steps, jit_compile=jit

@@ -27,6 +27,10 @@ class Player(abc.ABC):
         """Returns the progress of K updates, with a leading axis of K."""
 
     @abc.abstractmethod
+    def trajectories(self) -> Trajectories:
+        """Plays what an update takes, without learning from it."""
+
+    @abc.abstractmethod
     def episodes(self, num_episodes: int, seed: tf.Tensor) -> Trajectories:
         """Returns whole fresh episodes of the policies as they are.
 

@@ -62,12 +62,10 @@ class TensorFlowPlayer(Player):
             seed = tf.constant([learner.seed, -1])
             first = begin(environment, self._shape, seed)
             self._now = [tf.Variable(x) for x in first]
-        self._run = tf.function(
-            self._updates, jit_compile=jit_compile, autograph=False
-        )
-        self._episodes = tf.function(
-            self._rollout, jit_compile=jit_compile, autograph=False
-        )
+        options = {"jit_compile": jit_compile, "autograph": False}
+        self._run = tf.function(self._updates, **options)
+        self._play = tf.function(self._trajectories, **options)
+        self._episodes = tf.function(self._rollout, **options)
 
     @property
     def variables(self) -> list[Any]:
@@ -78,23 +76,17 @@ class TensorFlowPlayer(Player):
         """See `Player.updates`."""
         return self._run(num_updates)
 
+    def trajectories(self) -> Trajectories:
+        """See `Player.trajectories`."""
+        return self._play()
+
     def episodes(self, num_episodes: int, seed: tf.Tensor) -> Trajectories:
         """See `Player.episodes`."""
         return self._episodes(num_episodes, seed)
 
-    def _rollout(self, num_episodes: int, seed: tf.Tensor) -> Trajectories:
-        learner = self._learner
-        return rollout(
-            self._environment,
-            learner.act,
-            learner.policy.noise_size,
-            (learner.num_runs, num_episodes),
-            seed,
-        )
-
     def _updates(self, num_updates: int) -> Progress:
-        update = self._some_steps if self._now else self._whole_episodes
         runs, copies = self._shape
+        learn = learn_steps if self._now else learn_episodes
         looks = self._num_steps or 1
         by_look = [runs, copies, looks]
         shapes = by_look, by_look, by_look, [runs, looks], [runs]
@@ -104,7 +96,8 @@ class TensorFlowPlayer(Player):
         ]
 
         def body(k: tf.Tensor, arrays: Any) -> Any:
-            pairs = zip(arrays, update(), strict=True)
+            progress = learn(self._learner, self._trajectories())
+            pairs = zip(arrays, progress, strict=True)
             return k + 1, [array.write(k, x) for array, x in pairs]
 
         _, arrays = tf.while_loop(
@@ -115,21 +108,28 @@ class TensorFlowPlayer(Player):
         )
         return Progress(*(array.stack() for array in arrays))
 
-    def _whole_episodes(self) -> Progress:
-        paths = self._rollout(self._shape[1], self._learner.seed_of_update())
-        return learn_episodes(self._learner, paths)
-
-    def _some_steps(self) -> Progress:
-        learner = self._learner
+    def _trajectories(self) -> Trajectories:
+        learner, seed = self._learner, self._learner.seed_of_update()
+        if not self._now:
+            return self._rollout(self._shape[1], seed)
         paths, last = rollout_steps(
             self._environment,
             learner.act,
             learner.policy.noise_size,
             Running(*(tf.convert_to_tensor(v) for v in self._now)),
             self._num_steps or 0,
-            learner.seed_of_update(),
+            seed,
         )
-        progress = learn_steps(learner, paths)
         for variable, value in zip(self._now, last, strict=True):
             variable.assign(value)
-        return progress
+        return paths
+
+    def _rollout(self, num_episodes: int, seed: tf.Tensor) -> Trajectories:
+        learner = self._learner
+        return rollout(
+            self._environment,
+            learner.act,
+            learner.policy.noise_size,
+            (learner.num_runs, num_episodes),
+            seed,
+        )

@@ -58,7 +58,7 @@ class VectorPlayer(Player):
 
     def updates(self, num_updates: int) -> Progress:
         """See `Player.updates`."""
-        found = [self._learn(*self._paths()) for _ in range(num_updates)]
+        found = [self._learn(*self.trajectories()) for _ in range(num_updates)]
         return Progress(
             *(
                 np.stack([np.asarray(x) for x in xs])
@@ -73,7 +73,8 @@ class VectorPlayer(Player):
             self._fresh[copies] = self._make(copies)
         return self._whole_episodes(self._fresh[copies], seed)
 
-    def _paths(self) -> Trajectories:
+    def trajectories(self) -> Trajectories:
+        """See `Player.trajectories`."""
         seed = self._learner.seed_of_update()
         if self._num_steps is None:
             return self._whole_episodes(self._environment, seed)
