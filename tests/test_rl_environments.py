@@ -125,3 +125,39 @@ def test_truncation_is_no_termination():
 def test_unknown_names_get_the_closest():
     with pytest.raises(ValueError, match="Did you mean 'CartPole-v1'"):
         rl.make_environment("CartPole-v2")
+
+
+def test_bandit_pays_for_the_nearest_action():
+    task = rl.ContextualBandit(num_actions=12, noise=0.0)
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 50)
+    state = tf.constant(
+        np.stack([np.cos(angle), np.sin(angle)], -1), tf.float32
+    )
+    rewards = [
+        task.step(state, tf.one_hot([a] * 50, 12), (0, 0)).reward
+        for a in range(12)
+    ]
+    hours = np.round(angle / (2 * np.pi / 12)).astype(int) % 12
+    np.testing.assert_array_equal(np.argmax(rewards, 0), hours)
+    np.testing.assert_allclose(rewards[0], np.cos(angle), rtol=1e-4, atol=1e-6)
+    assert np.asarray(
+        task.step(state, tf.one_hot([0] * 50, 12), (0, 0))[2]
+    ).all()
+
+
+def test_linear_quadratic_moves_as_it_says():
+    task = rl.LinearQuadratic(2)
+    state = tf.zeros([4000, 2]) + tf.constant([2.0, -1.0])
+    action = tf.zeros([4000, 2]) + tf.constant([1.0, 0.5])
+    step = task.step(state, action, (0, 1))
+    then = np.asarray(step.state)
+    # Within 6 standard errors (2e-9 each).
+    error = 6 * 0.1 / np.sqrt(4000)
+    np.testing.assert_allclose(then.mean(0), [2.3, -0.65], atol=error)
+    np.testing.assert_allclose(then.std(0), 0.1, rtol=0.08)
+    np.testing.assert_allclose(
+        step.reward,
+        -np.square(then).mean(-1) - 0.1 * (1.0 + 0.25) / 2,
+        rtol=1e-5,
+    )
+    assert not np.asarray(step.terminated).any()

@@ -1,5 +1,6 @@
 """Runs of policy gradients: they learn, resume, and say what is wrong."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import test_bin
 from tf_relax import experiments
 from tf_relax import rl
 from tf_relax.experiments import _rl
+from tf_relax.experiments import _rl_benchmark
 from tf_relax.experiments import _rl_environments
 from tf_relax.experiments import _rl_history
 
@@ -323,3 +325,88 @@ def test_train_rl_prints_its_summary(tmp_path):
 def test_old_ids_get_ids_that_gymnasium_knows(old):
     gymnasium = pytest.importorskip("gymnasium")
     assert _rl_environments._RENAMED[old] in gymnasium.registry
+
+
+def test_policies_of_another_run_are_taken_and_stay(tmp_path):
+    first = _settings(max_episodes=20, normalise_observations=True)
+    experiments.train_rl(first, tmp_path / "first")
+    second = dataclasses.replace(
+        first,
+        start_from=str(tmp_path / "first"),
+        learning_rate=0.0,
+        estimator="a2c",
+    )
+    experiments.train_rl(second, tmp_path / "second")
+    one, two = (
+        np.load(tmp_path / name / "checkpoint.npz")
+        for name in ("first", "second")
+    )
+    learner, _ = _rl.make_player(second)
+    for i in range(len(learner.policy.trainable_variables)):
+        np.testing.assert_array_equal(one[f"v{i}"], two[f"v{i}"])
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"hidden": "7"}, "with the same hidden. Received: '10,10' there, '7'"),
+        ({"start_from": "nowhere"}, "Received: start_from=nowhere"),
+    ],
+)
+def test_policies_that_do_not_fit_are_named(other, message, tmp_path):
+    experiments.train_rl(_settings(max_episodes=10), tmp_path / "first")
+    settings = _settings(
+        **{"max_episodes": 10, "start_from": str(tmp_path / "first")} | other
+    )
+    with pytest.raises(ValueError, match=message):
+        experiments.train_rl(settings, tmp_path / "second")
+
+
+def test_a_policy_is_played_and_shown(tmp_path):
+    for package in ("gymnasium", "pygame", "PIL"):
+        pytest.importorskip(package)
+    from PIL import Image
+
+    experiments.train_rl(_settings(max_episodes=10, seed=3), tmp_path)
+    settings = experiments.PlaySettings(
+        video=str(tmp_path / "play.gif"), num_episodes=2, run_seed=4
+    )
+    rows = experiments.play(settings, tmp_path)
+    assert [row["seed"] for row in rows] == [4, 4]
+    assert all(row["return"] == row["length"] >= 8 for row in rows)
+    with Image.open(tmp_path / "play.gif") as video:
+        assert video.n_frames == -(-rows[0]["length"] // 2)
+    assert rows == experiments.play(settings, tmp_path)
+
+
+def test_play_says_what_is_wrong(tmp_path):
+    pytest.importorskip("gymnasium")
+    with pytest.raises(FileNotFoundError, match="No run at"):
+        experiments.play(experiments.PlaySettings(), tmp_path)
+    experiments.train_rl(_settings(max_episodes=10), tmp_path)
+    with pytest.raises(ValueError, match="are 0 to 1. Received: run_seed=2"):
+        experiments.play(experiments.PlaySettings(run_seed=2), tmp_path)
+    with pytest.raises(ValueError, match=r"must end in .gif"):
+        experiments.play(
+            experiments.PlaySettings(video="a.mp4", num_episodes=1), tmp_path
+        )
+
+
+@pytest.mark.parametrize("backend", ["tf", "gymnasium"])
+def test_benchmark_times_the_parts(backend, tmp_path, monkeypatch):
+    if backend == "gymnasium":
+        pytest.importorskip("gymnasium")
+    small = {"few": ({"num_envs": 2, "steps_per_update": 5}, 2)}
+    monkeypatch.setattr(_rl_benchmark, "_CASES", small)
+    experiments.rl_benchmark(
+        experiments.RLBenchmarkSettings(
+            rl_env_backend=backend, rl_estimator="a2c", rl_rounds=2
+        ),
+        tmp_path / "rl.csv",
+    )
+    (row,) = test_bin._rows(tmp_path / "rl.csv")
+    assert float(row["min"]) <= float(row["steps_per_second"])
+    assert float(row["steps_per_second"]) <= float(row["max"])
+    assert float(row["ms_playing"]) > 0.0 < float(row["ms_learning"])
+    assert bool(row["ms_stepping"]) == (backend == "gymnasium")
+    assert (tmp_path / "rl.json").exists()

@@ -10,6 +10,7 @@ import numpy as np
 from tf_relax._names import unknown
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
+from tf_relax.experiments import _rl_results
 from tf_relax.experiments._exact_toy import exact_loss
 
 Rows = Sequence[Mapping[str, Any]]
@@ -209,6 +210,7 @@ FIGURES: dict[
     "relaxation": _relaxation,
     "vae": _vae,
     "variance": _variance,
+    "rl": _rl_results.draw_rl,
 }
 
 

@@ -44,6 +44,10 @@ def play(settings: PlaySettings, run: pathlib.Path) -> list[dict[str, Any]]:
       ValueError: if it has no such seed.
       ImportError: if gymnasium, or Pillow for a video, is missing.
     """
+    if settings.video and not settings.video.endswith(".gif"):
+        raise ValueError(
+            f"`video` must end in .gif. Received: video={settings.video}."
+        )
     if not (run / "checkpoint.npz").is_file():
         raise FileNotFoundError(
             f"No run at {run}. Expected the folder of a run of train_rl, with "
@@ -120,8 +124,6 @@ def _write_gif(path: pathlib.Path, frames: list[np.ndarray]) -> None:
             "A video needs Pillow. Install it with `pip install "
             "'tf_relax[plot]'`."
         ) from error
-    if path.suffix != ".gif":
-        raise ValueError(f"`video` must end in .gif. Received: video={path}.")
     # Every second one at 25 a second: the tasks' 50.
     images = [Image.fromarray(frame) for frame in frames[::2]]
     _files.replace(

@@ -182,6 +182,8 @@ class _Run:
 
     def _restore(self) -> None:
         if not (self._out / "checkpoint.npz").exists():
+            if self._settings.start_from:
+                self._take_policies(pathlib.Path(self._settings.start_from))
             return
         self._history = restore_checkpoint(
             self._out, self._variables, self._settings
@@ -193,6 +195,32 @@ class _Run:
             if int(row["update"]) < updates
         ]
         logging.info("Resuming after %d updates", updates)
+
+    def _take_policies(self, folder: pathlib.Path) -> None:
+        """Sets the policies, and what they see, to those of another run."""
+        path = folder / "config.json"
+        if not path.is_file():
+            raise ValueError(
+                "`start_from` must be the folder of a run. Received: "
+                f"start_from={folder}, without a config.json."
+            )
+        other = RLSettings(**_files.read_json(path)["settings"])
+        same = ("env", "hidden", "activation", "num_seeds")
+        for name in (*same, "normalise_observations"):
+            ours, theirs = (getattr(x, name) for x in (self._settings, other))
+            if ours != theirs:
+                raise ValueError(
+                    f"`start_from` must be of a run with the same {name}. "
+                    f"Received: {theirs!r} there, {ours!r} here."
+                )
+        learner, _ = make_player(other)
+        restore_checkpoint(folder, learner.variables, other)
+        for mine, theirs in zip(
+            self._learner.policy_variables,
+            learner.policy_variables,
+            strict=True,
+        ):
+            mine.assign(theirs)
 
     def _write_events(self, speed: float) -> None:
         history = self._history

@@ -54,7 +54,10 @@ class RLSettings:
     beta2: float = setting(0.999, "Of all Adams.", 0.0, 1.0)
     critic_steps: int = setting(1, "Of V's Adam, an update.", 1)
     control_variate_steps: int = setting(1, "Of c's Adam, an update.", 1)
-    hidden: str = setting("10,10", "Widths of the layers of all networks.")
+    hidden: str = setting("10,10", "Widths of the policy's hidden layers.")
+    value_hidden: str = setting(
+        "same", "Widths of those of V and c; same: the policy's."
+    )
     activation: str = setting("relu", "Of the policy's hidden layers.")
     value_activation: str = setting(
         "", "Of the hidden layers of V and c; the policy's if empty."
@@ -71,6 +74,9 @@ class RLSettings:
         50, "Updates between two writes of metrics and checkpoint.", 1
     )
     window: int = setting(100, "Episodes whose mean return is compared.", 1)
+    start_from: str = setting(
+        "", "Folder of a run whose policies are taken; empty: new ones."
+    )
     stop_when_solved: bool = setting(False, "Once every run has been solved.")
     variance_every: int = setting(
         0,
@@ -101,17 +107,25 @@ class RLSettings:
                 f"variance_every={self.variance_every}, "
                 f"updates_per_call={self.updates_per_call}."
             )
+        self.widths("hidden")
+        self.widths("value_hidden")
+        for name in filter(None, (self.activation, self.value_activation)):
+            keras.activations.get(name)
+
+    def widths(self, name: str) -> list[int]:
+        """Returns widths of hidden layers; those of `hidden`, if the same."""
+        words: str = getattr(self, name)
+        words = self.hidden if words == "same" else words
         try:
-            widths = [int(width) for width in self.hidden.split(",") if width]
+            widths = [int(width) for width in words.split(",") if width]
         except ValueError:
             widths = [0]
         if min(widths, default=1) < 1:
             raise ValueError(
-                "`hidden` must be widths >= 1, separated by commas, or empty. "
-                f"Received: hidden={self.hidden}."
+                f"`{name}` must be widths >= 1, separated by commas, or "
+                f"empty. Received: {name}={words}."
             )
-        for name in filter(None, (self.activation, self.value_activation)):
-            keras.activations.get(name)
+        return widths
 
 
 def make_player(settings: RLSettings) -> tuple[rl.Learner, rl.Player]:
@@ -143,12 +157,18 @@ def make_learner(
     """Returns a learner for the sizes of an environment."""
     _check_actions(settings, task.discrete)
     size_in, size_action = task.observation_size, task.action_size
-    hidden = [int(width) for width in settings.hidden.split(",") if width]
-    values = (hidden, settings.value_activation or settings.activation)
+    values = (
+        settings.widths("value_hidden"),
+        settings.value_activation or settings.activation,
+    )
     seeds = [settings.seed + i for i in range(settings.num_seeds)]
     kind = rl.CategoricalPolicy if task.discrete else rl.GaussianPolicy
     policy = kind(
-        size_in, size_action, hidden, settings.activation, seeds=seeds
+        size_in,
+        size_action,
+        settings.widths("hidden"),
+        settings.activation,
+        seeds=seeds,
     )
     critic = None
     if settings.estimator == "a2c" or (

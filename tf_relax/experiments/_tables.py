@@ -1,14 +1,15 @@
 """README's tables, made from the CSV files in `results/`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 import pathlib
 import re
 
 import numpy as np
 
 from tf_relax.experiments import _files
+from tf_relax.experiments import _rl_results
 from tf_relax.experiments import _vae_tables
-from tf_relax.experiments._vae_tables import table_of
+from tf_relax.experiments._markdown import table_of
 
 
 def write_tables(
@@ -185,53 +186,16 @@ def _components(results: pathlib.Path) -> str:
     )
 
 
-def _rl(results: pathlib.Path) -> str:
-    lines = []
-    for path in sorted((results / "rl").glob("*/summary.json")):
-        summary = _files.read_json(path)
-        settings = _files.read_json(path.parent / "config.json")["settings"]
-        runs = list(summary["runs"].values())
-        solved = [run for run in runs if run["solved"]]
-        steps = sum(run["env_steps"] for run in runs)
-        lines.append(
-            [
-                settings["env"],
-                f"`{settings['estimator']}`",
-                f"{len(solved)} of {len(runs)}",
-                _mean([run["episodes_to_solve"] for run in solved]),
-                _mean([run["steps_to_solve"] for run in solved]),
-                f"{summary['seconds']:.1f}",
-                f"{steps / summary['seconds'] / 1000:.0f}",
-            ]
-        )
-    return table_of(
-        [
-            "environment",
-            "estimator",
-            "solved",
-            "episodes",
-            "steps",
-            "seconds, all seeds",
-            "1,000 steps a second",
-        ],
-        lines,
-    )
-
-
-def _mean(x: Sequence[float]) -> str:
-    """Returns a mean and its standard error."""
-    if len(x) < 2:
-        return "-"
-    return f"{np.mean(x):.0f} +- {np.std(x, ddof=1) / np.sqrt(len(x)):.0f}"
-
-
 TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "benchmark": _benchmark,
     "bias": _bias,
     "components": _components,
     "concrete": _vae_tables.concrete,
     "first": _first,
-    "rl": _rl,
+    "rl": _rl_results.rl,
+    "rl_benchmark": _rl_results.rl_benchmark,
+    "rl_grid": _rl_results.rl_grid,
+    "rl_share": _rl_results.rl_share,
     "toy": _toy,
     "unbiased": _unbiased,
     "vae": _vae_tables.vae,

@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_relax.experiments._figures import best_by_validation
 from tf_relax.experiments._figures import vae_runs
+from tf_relax.experiments._markdown import table_of
 
 # -ELBO of training and validation at an epoch, read out of the paper's curves:
 # (data set, architecture, estimator) -> (epoch, training, validation).
@@ -26,12 +27,6 @@ _PAPER = {
     ("omniglot", "linear2", "relax"): (200, 118.73, None),
 }
 _TARGET_ELBO = -120.0  # Of validation, for the column of seconds.
-
-
-def table_of(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Returns a table of Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def vae(results: pathlib.Path) -> str:

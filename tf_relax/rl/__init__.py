@@ -2,7 +2,6 @@
 
 from tf_relax.rl._classic_control import Acrobot
 from tf_relax.rl._classic_control import CartPole
-from tf_relax.rl._classic_control import make_environment
 from tf_relax.rl._classic_control import MountainCarContinuous
 from tf_relax.rl._classic_control import Pendulum
 from tf_relax.rl._control_variate import ActionValue
@@ -24,6 +23,9 @@ from tf_relax.rl._rollout import begin
 from tf_relax.rl._rollout import rollout
 from tf_relax.rl._rollout import rollout_steps
 from tf_relax.rl._rollout import Running
+from tf_relax.rl._synthetic import ContextualBandit
+from tf_relax.rl._synthetic import LinearQuadratic
+from tf_relax.rl._tasks import make_environment
 from tf_relax.rl._tensorflow_player import TensorFlowPlayer
 from tf_relax.rl._trajectories import discounted_returns
 from tf_relax.rl._trajectories import Trajectories
@@ -38,10 +40,12 @@ __all__ = [
     "ActionValue",
     "CartPole",
     "CategoricalPolicy",
+    "ContextualBandit",
     "Environment",
     "GaussianPolicy",
     "GradientVariance",
     "Learner",
+    "LinearQuadratic",
     "MountainCarContinuous",
     "Normaliser",
     "Optimizers",

@@ -10,7 +10,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_relax._names import unknown
 from tf_relax.rl._environment import Environment
 from tf_relax.rl._environment import Transition
 
@@ -251,31 +250,3 @@ class MountainCarContinuous(Environment):
 def _wrap(angle: tf.Tensor) -> tf.Tensor:
     """Returns an angle in [-pi, pi)."""
     return tf.math.floormod(angle + math.pi, 2.0 * math.pi) - math.pi
-
-
-_TASKS: dict[str, Any] = {
-    "Acrobot-v1": Acrobot,
-    "CartPole-v0": lambda: CartPole(200, 195.0),
-    "CartPole-v1": CartPole,
-    "MountainCarContinuous-v0": MountainCarContinuous,
-    "Pendulum-v1": Pendulum,
-}
-
-
-def make_environment(name: str) -> Environment:
-    """Returns the TensorFlow dynamics of one of gymnasium's tasks.
-
-    Args:
-      name: gymnasium's id.
-
-    Raises:
-      ValueError: if there are none of that name; names the closest.
-
-    Examples:
-      >>> make_environment("CartPole-v0").max_steps
-      200
-    """
-    if name not in _TASKS:
-        raise ValueError(unknown("TensorFlow environment", name, _TASKS))
-    environment: Environment = _TASKS[name]()
-    return environment

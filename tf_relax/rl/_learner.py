@@ -112,6 +112,14 @@ class Learner:
             *(self.normaliser.variables if self.normaliser else []),
         ]
 
+    @property
+    def policy_variables(self) -> list[Any]:
+        """Returns the weights that act, and what normalises their input."""
+        return [
+            *self._variables.policy,
+            *(self.normaliser.variables if self.normaliser else []),
+        ]
+
     def seed_of_update(self) -> tf.Tensor:
         """Returns the stateless seed of the update to come."""
         step = tf.cast(self.optimizers.policy.iterations, tf.int32)
