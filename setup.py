@@ -20,9 +20,10 @@ _RANGES = _literal("tf_relax/_requirements.py", "RANGES")
 # TensorFlow writes event files only with tensorboard beside it, which it no
 # longer requires from 2.21 on.
 _PLOT = ["matplotlib>=3.8", "tensorboard>=2.20"]
+_RL = ["gymnasium[box2d,classic-control,mujoco]>=1.0"]
 _TEST = [
     *_PLOT,
-    "gymnasium>=1.0",
+    *_RL,
     "pytest>=8",
     "pytest-xdist>=3.5",
     "scipy>=1.11",
@@ -54,7 +55,7 @@ setuptools.setup(
     ],
     extras_require={
         "plot": _PLOT,
-        "rl": ["gymnasium[box2d,mujoco]>=1.0"],
+        "rl": _RL,
         "cuda": ["tensorflow[and-cuda]" + _RANGES["tensorflow"]],
         "test": _TEST,
         "dev": [*_TEST, "build", "mypy>=2.4,<3", "ruff>=0.17,<0.18", "twine"],

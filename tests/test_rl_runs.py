@@ -190,6 +190,48 @@ def test_environments_outside_tensorflow(backend, steps, tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("env", "package", "estimator"),
+    [
+        ("LunarLander-v3", "Box2D", "relax"),
+        ("LunarLanderContinuous-v3", "Box2D", "lax"),
+        ("InvertedPendulum-v5", "mujoco", "lax"),
+    ],
+)
+def test_environments_of_the_paper(env, package, estimator, tmp_path):
+    for name in ("gymnasium", package):
+        pytest.importorskip(name)
+    summary = experiments.train_rl(
+        _settings(
+            env=env,
+            env_backend="gymnasium",
+            estimator=estimator,
+            num_envs=2,
+            steps_per_update=200,
+            bootstrap=True,
+            normalise_observations=True,
+            max_episodes=1,
+            updates_per_call=2,
+        ),
+        tmp_path,
+    )
+    assert summary["threshold"] in (200.0, 950.0)
+    rows = test_bin._rows(tmp_path / "metrics.csv")
+    assert {row["seed"] for row in rows} == {"0", "1"}
+    assert all(np.isfinite(float(row["return"])) for row in rows)
+
+
+def test_a_missing_package_names_the_line_that_brings_it(monkeypatch):
+    gymnasium = pytest.importorskip("gymnasium")
+
+    def missing(*args, **kwargs):
+        raise gymnasium.error.DependencyNotInstalled("Box2D is not installed")
+
+    monkeypatch.setattr(gymnasium, "make_vec", missing)
+    with pytest.raises(ImportError, match=r"pip install 'tf_relax\[rl\]'"):
+        _rl_environments.make_gymnasium("LunarLander-v3", 1)
+
+
 def test_solved_needs_a_full_window():
     history = _rl_history.History(2, 3)
     returns = np.array(

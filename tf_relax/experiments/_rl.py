@@ -16,6 +16,7 @@ from tf_relax import relaxations
 from tf_relax import rl
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
+from tf_relax.experiments._events import event_writer
 from tf_relax.experiments._rl_environments import solved_at
 from tf_relax.experiments._rl_history import History
 from tf_relax.experiments._rl_settings import make_player
@@ -79,7 +80,7 @@ class _Run:
         self._variances: list[dict[str, Any]] = []
         self._variables = [*self._learner.variables, *self._player.variables]
         self._restore()
-        self._events = tf.summary.create_file_writer(str(out / "events"))
+        self._events = event_writer(out / "events")
 
     def goes_on(self) -> bool:
         """Returns whether there is more to be done."""

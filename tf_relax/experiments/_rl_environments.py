@@ -74,6 +74,9 @@ def make_gymnasium(
                 vector_kwargs={} if native else {"autoreset_mode": mode},
                 **({"render_mode": "rgb_array"} if pictures else {}),
             )
+            if pictures:  # What it needs for them is missed only then.
+                made.reset(seed=0)
+                made.render()
     except gymnasium.error.DependencyNotInstalled as error:
         raise ImportError(_missing(name, error)) from error
     except gymnasium.error.Error as error:

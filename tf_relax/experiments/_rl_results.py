@@ -23,18 +23,19 @@ def _runs(folder: pathlib.Path) -> list[dict[str, Any]]:
 def _best(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Returns the best learning rate of each environment and estimator.
 
-    That is the most seeds solved, then the fewest episodes.
+    That is the fewest episodes, mean over the seeds; one that was not solved
+    counts with all that it had.
     """
 
-    def merit(run: dict[str, Any]) -> tuple[float, float]:
-        seeds = list(run["summary"]["runs"].values())
-        episodes = [x["episodes_to_solve"] for x in seeds if x["solved"]]
-        return len(episodes) / len(seeds), -float(np.mean(episodes or 0))
+    def cost(run: dict[str, Any]) -> float:
+        seeds = run["summary"]["runs"].values()
+        counts = [x["episodes_to_solve"] or x["episodes"] for x in seeds]
+        return float(np.mean(counts))
 
     groups: dict[Any, list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault((run["env"], run["estimator"]), []).append(run)
-    return [max(own, key=merit) for _, own in sorted(groups.items())]
+    return [min(own, key=cost) for _, own in sorted(groups.items())]
 
 
 def rl(results: pathlib.Path) -> str:

@@ -12,6 +12,7 @@ from tf_relax import datasets
 from tf_relax.experiments import _callbacks
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
+from tf_relax.experiments._events import has_tensorboard
 from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._vae_model import make_model
@@ -145,13 +146,7 @@ def _variances(
 
 
 def _tensorboard(folder: pathlib.Path) -> list[keras.callbacks.Callback]:
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError:
-        logging.warning(
-            "No TensorBoard events: it is missing. Install it with "
-            "`pip install tensorboard`."
-        )
+    if not has_tensorboard():
         return []
     return [keras.callbacks.TensorBoard(folder, write_graph=False)]
 
