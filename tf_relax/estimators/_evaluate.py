@@ -137,15 +137,25 @@ def _check_value(value: tf.Tensor, shape: tf.TensorShape, draw: Draw) -> None:
         )
     if value.shape.rank is None:
         return
-    shortest = 0 if draw.num_samples == 1 else 1
     longest = shape.rank - draw.event_ndims
+    shortest = 0 if draw.num_samples == 1 else 1
+    if draw.weights is not None and not draw.own_parameters:
+        shortest = longest  # Weights are of examples, as `event_ndims` says.
     if not (
         shortest <= value.shape.rank <= longest
         and value.shape.is_compatible_with(shape[: value.shape.rank])
     ):
         raise ValueError(
             "`f` must map b to a leading part of b's shape, here "
-            f"{shape[:longest]} or fewer axes of it"
-            f"{', but with that of the samples' if shortest else ''}. "
+            f"{shape[:longest]}{_fewer(shortest, longest)}. "
             f"Received: f(b).shape={value.shape}, b.shape={shape}."
         )
+
+
+def _fewer(shortest: int, longest: int) -> str:
+    """Says which other shapes f may return."""
+    if shortest == longest > 1:
+        return " and no fewer, or give the estimator another `event_ndims`"
+    if shortest:
+        return " or fewer axes of it, but with that of the samples"
+    return " or fewer axes of it"
