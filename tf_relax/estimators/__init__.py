@@ -21,6 +21,7 @@ from tf_relax.estimators._gapped_straight_through import GappedStraightThrough
 from tf_relax.estimators._gumbel_rao import GumbelRao
 from tf_relax.estimators._gumbel_straight_through import GumbelStraightThrough
 from tf_relax.estimators._lax import LAX
+from tf_relax.estimators._layers import check_layers
 from tf_relax.estimators._layers import layer_examples
 from tf_relax.estimators._layers import LayerExamples
 from tf_relax.estimators._leave_one_out import LeaveOneOut
@@ -74,6 +75,7 @@ __all__ = [
     "UnorderedSet",
     "VarGrad",
     "WeightGradients",
+    "check_layers",
     "class_of",
     "expectation",
     "get",

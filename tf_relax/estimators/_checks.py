@@ -53,7 +53,12 @@ def check_draw(estimator: Any, distribution: Any, draw: Draw) -> None:
             f"{name} needs {_NEEDS[estimator.needs]}. Received: "
             f"{type(distribution).__name__}. Use {' or '.join(use)}."
         )
-    if estimator.couples and draw.own_parameters:
+
+
+def check_coupling(estimator: Any) -> None:
+    """Raises a TypeError if it cannot be used above the first layer."""
+    if estimator.couples:
+        name = type(estimator).__name__
         raise TypeError(
             f"{name} couples the samples of one distribution; above the first "
             "layer of a `Chain` each sample has parameters of its own. "

@@ -87,18 +87,30 @@ def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
                 "`estimator` must be an object such as tf_relax.REBAR(), or "
                 f"a list of them. Received: estimator={each!r}."
             )
+    if len(estimators) != num_layers:
+        raise ValueError(
+            "`estimator` must be one for each layer, in a list. Received: "
+            f"{len(estimators)} for {num_layers} layers."
+        )
+    check_layers(estimators)
+    return estimators
+
+
+def check_layers(estimators: Sequence[Estimator]) -> None:
+    """Raises an error if estimators cannot be those of layers, in order.
+
+    Raises:
+      TypeError: if one above the first layer couples samples.
+      ValueError: if some are trained at hard samples and some are not.
+    """
+    for estimator in estimators[1:]:
+        _checks.check_coupling(estimator)
     if len({e.relaxed_at for e in estimators}) > 1:
         raise ValueError(
             "All layers must be trained at hard samples, or all at relaxed "
             "ones of one temperature. Received: "
             f"{[(type(e).__name__, e.relaxed_at) for e in estimators]}."
         )
-    if len(estimators) != num_layers:
-        raise ValueError(
-            "`estimator` must be one for each layer, in a list. Received: "
-            f"{len(estimators)} for {num_layers} layers."
-        )
-    return estimators
 
 
 def layer_examples(
