@@ -310,16 +310,17 @@ def _draw_of(family):
 
 
 @functools.cache
-def _needs(method):
+def example(method):
+    """Returns an estimator, to look at."""
     c = METHODS[method].control_variates[-1]
-    return estimator_of(method, "bernoulli", c).needs
+    return estimator_of(method, "bernoulli", c)
 
 
 def pairs(families=FAMILIES):
     """Yields the names (method, family) that are valid together."""
     for name in METHODS:
         for family in families:
-            if isinstance(_draw_of(family), _needs(name)):
+            if isinstance(_draw_of(family), example(name).needs):
                 yield name, family
 
 

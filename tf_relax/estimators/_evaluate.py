@@ -138,24 +138,24 @@ def _check_value(value: tf.Tensor, shape: tf.TensorShape, draw: Draw) -> None:
     if value.shape.rank is None:
         return
     longest = shape.rank - draw.event_ndims
-    shortest = 0 if draw.num_samples == 1 else 1
-    if draw.weights is not None and not draw.own_parameters:
-        shortest = longest  # Weights are of examples, as `event_ndims` says.
+    several, weighted = draw.num_samples > 1, draw.weights is not None
+    # Weights are of examples, as `event_ndims` of the estimator says.
+    shortest = longest if weighted else int(several)
     if not (
         shortest <= value.shape.rank <= longest
         and value.shape.is_compatible_with(shape[: value.shape.rank])
     ):
         raise ValueError(
             "`f` must map b to a leading part of b's shape, here "
-            f"{shape[:longest]}{_fewer(shortest, longest)}. "
+            f"{shape[:longest]}{_fewer(several, weighted)}. "
             f"Received: f(b).shape={value.shape}, b.shape={shape}."
         )
 
 
-def _fewer(shortest: int, longest: int) -> str:
+def _fewer(several: bool, weighted: bool) -> str:
     """Says which other shapes f may return."""
-    if shortest == longest > 1:
-        return " and no fewer, or give the estimator another `event_ndims`"
-    if shortest:
-        return " or fewer axes of it, but with that of the samples"
-    return " or fewer axes of it"
+    if weighted:
+        return " and no other, or the estimator needs another `event_ndims`"
+    return " or fewer axes of it" + (
+        ", but with that of the samples" if several else ""
+    )
