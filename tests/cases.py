@@ -195,6 +195,13 @@ def _nvil(_):
     return estimator
 
 
+def _rodeo_with_network(_):
+    """As trained for a while: its network starts at 0."""
+    estimator = tfr.RODEO(hidden=4)
+    estimator.surrogate.network[-1].assign([0.7, -0.4, 0.5, 0.3])
+    return estimator
+
+
 def _relax_independent(c):
     return tfr.RELAX(c, coupled=False)
 
@@ -206,6 +213,7 @@ _VARIANTS = {
     "double_cv_free_form_k2": Method(
         lambda c: tfr.DoubleCV(control_variate=c), _C, num_samples=2
     ),
+    "rodeo_network_k3": Method(_rodeo_with_network, num_samples=3),
     "nvil": Method(_nvil),
     "nvil_k3": Method(_nvil, num_samples=3),
     "relax_independent": Method(_relax_independent, _C),

@@ -40,6 +40,7 @@ from tf_relax.estimators import REBAR
 from tf_relax.estimators import Reinforce
 from tf_relax.estimators import ReinMax
 from tf_relax.estimators import RELAX
+from tf_relax.estimators import RODEO
 from tf_relax.estimators import StraightThrough
 from tf_relax.estimators import UnorderedSet
 from tf_relax.estimators import VarGrad
@@ -68,6 +69,7 @@ __all__ = [
     "NVIL",
     "REBAR",
     "RELAX",
+    "RODEO",
     "ReinMax",
     "Reinforce",
     "StraightThrough",

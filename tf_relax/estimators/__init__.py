@@ -37,6 +37,8 @@ from tf_relax.estimators._reinforce import MovingAverage
 from tf_relax.estimators._reinforce import Reinforce
 from tf_relax.estimators._reinmax import ReinMax
 from tf_relax.estimators._relax import RELAX
+from tf_relax.estimators._rodeo import RODEO
+from tf_relax.estimators._rodeo import Surrogate
 from tf_relax.estimators._straight_through import StraightThrough
 from tf_relax.estimators._unordered_set import UnorderedSet
 from tf_relax.estimators._vargrad import VarGrad
@@ -69,9 +71,11 @@ __all__ = [
     "NVIL",
     "REBAR",
     "RELAX",
+    "RODEO",
     "ReinMax",
     "Reinforce",
     "StraightThrough",
+    "Surrogate",
     "UnorderedSet",
     "VarGrad",
     "WeightGradients",

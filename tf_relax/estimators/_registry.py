@@ -25,6 +25,7 @@ from tf_relax.estimators._rebar import REBAR
 from tf_relax.estimators._reinforce import Reinforce
 from tf_relax.estimators._reinmax import ReinMax
 from tf_relax.estimators._relax import RELAX
+from tf_relax.estimators._rodeo import RODEO
 from tf_relax.estimators._straight_through import StraightThrough
 from tf_relax.estimators._unordered_set import UnorderedSet
 from tf_relax.estimators._vargrad import VarGrad
@@ -51,6 +52,7 @@ _ESTIMATORS: dict[str, type[Estimator]] = {
     "reinforce": Reinforce,
     "reinmax": ReinMax,
     "relax": RELAX,
+    "rodeo": RODEO,
     "straight_through": StraightThrough,
     "unordered_set": UnorderedSet,
     "vargrad": VarGrad,
