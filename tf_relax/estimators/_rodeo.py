@@ -18,7 +18,9 @@ from tf_relax.relaxations import Gradients
 
 @keras.saving.register_keras_serializable(package="tf_relax")
 class Surrogate(keras.layers.Layer):
-    """`H(f, t) = f + t + network(f, t)`, and the scales a and b of RODEO.
+    """`H(f, t) = t + network(f, t)`, and the scales a and b of RODEO.
+
+    H stands for f less its mean, which the baseline takes away already.
 
     Args:
       hidden: tanh units of the network; 0 leaves it out. It starts at 0.
@@ -27,7 +29,7 @@ class Surrogate(keras.layers.Layer):
     Examples:
       >>> surrogate = Surrogate(hidden=4)
       >>> float(surrogate(tf.constant(1.0), tf.constant(0.5)))
-      1.5
+      0.5
     """
 
     def __init__(
@@ -55,10 +57,10 @@ class Surrogate(keras.layers.Layer):
     def call(self, f: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """Returns H, in the shape that f and t broadcast to."""
         if not self.hidden:
-            return f + t
+            return tf.zeros_like(f) + t
         of_f, of_t, bias, out = (tf.cast(w, t.dtype) for w in self.network)
         x = f[..., tf.newaxis] * of_f + t[..., tf.newaxis] * of_t + bias
-        return f + t + tf.reduce_sum(tf.tanh(x) * out, -1)
+        return t + tf.reduce_sum(tf.tanh(x) * out, -1)
 
     def get_config(self) -> dict[str, Any]:
         """See `keras.layers.Layer.get_config`."""
