@@ -1,7 +1,13 @@
-"""What the tests of estimators run over. A new one is one line here."""
+"""What the tests of estimators run over, by registration.
+
+A registered estimator is tested with its defaults, at two numbers of samples,
+on every family that it is valid for. Variants are a line in `METHODS`.
+"""
 
 from collections.abc import Callable
 import dataclasses
+import functools
+import inspect
 from typing import Any
 import zlib
 
@@ -57,10 +63,21 @@ class Family:
         size = int(np.prod(b.shape[b.shape.rank - self.event_ndims :]))
         return tf.reshape(b, tf.concat([leading, [size]], 0))
 
-    def exact(self):
+    def sine(self, b):
+        """Not even quadratic in a unit."""
+        return self.f(b) + tf.sin(self.f(b))
+
+    def num_outcomes(self):
+        """Returns how many joint outcomes the discrete units have."""
+        draw = self.rows(1).draw((0, 0))
+        units = int(tf.size(draw.log_prob(draw.sample)))
+        return draw.atoms().shape[0] ** units
+
+    def exact(self, f=None):
         """Returns the exact gradient of E[f(b)] by parameter."""
         if self.discrete:
-            return testing.exact_gradient(self.make(**self.tensors()), self.f)
+            f = f or self.f
+            return testing.exact_gradient(self.make(**self.tensors()), f)
         return _exact_normal(**self.parameters)
 
 
@@ -147,6 +164,8 @@ CONTROL_VARIATES = {
     "none": lambda family: None,
     "cold": lambda family: 0.3,
     "warm": lambda family: 1.5,
+    # For those that must know how many axes a joint draw has.
+    "event_ndims": lambda family: family.event_ndims,
 }
 _C = ("zero", "good", "unhelpful", "network")
 
@@ -159,12 +178,7 @@ class Method:
 
     make: Callable[[Any], Any]  # Of a control variate.
     control_variates: tuple[str, ...] = ("none",)  # The last: for few tests.
-    discrete: bool = True
-    continuous: bool = True
     num_samples: int = 1
-
-    def valid(self, family):
-        return self.discrete if family.discrete else self.continuous
 
 
 def _with_moving_average(_):
@@ -181,43 +195,75 @@ def _nvil(_):
     return estimator
 
 
+def _rodeo_with_network(_):
+    """As trained for a while: its network starts at 0."""
+    estimator = tfr.RODEO(hidden=4)
+    estimator.surrogate.network[-1].assign([0.7, -0.4, 0.5, 0.3])
+    return estimator
+
+
 def _relax_independent(c):
     return tfr.RELAX(c, coupled=False)
 
 
-METHODS = {
-    "reinforce": Method(lambda _: tfr.Reinforce()),
+_VARIANTS = {
     "reinforce_moving_average": Method(_with_moving_average),
-    "reinforce_k3": Method(lambda _: tfr.Reinforce(), num_samples=3),
-    "leave_one_out_k2": Method(lambda _: tfr.LeaveOneOut(), num_samples=2),
-    "leave_one_out_k3": Method(lambda _: tfr.LeaveOneOut(), num_samples=3),
-    "lax": Method(tfr.LAX, _C, discrete=False),
-    "lax_k3": Method(tfr.LAX, _C, discrete=False, num_samples=3),
+    "arms_k3": Method(lambda _: tfr.ARMS(), num_samples=3),
+    "carms_k3": Method(lambda _: tfr.CARMS(), num_samples=3),
+    "double_cv_free_form_k2": Method(
+        lambda c: tfr.DoubleCV(control_variate=c), _C, num_samples=2
+    ),
+    "rodeo_network_k3": Method(_rodeo_with_network, num_samples=3),
     "nvil": Method(_nvil),
     "nvil_k3": Method(_nvil, num_samples=3),
-    "muprop": Method(lambda _: tfr.MuProp(), continuous=False),
-    "muprop_k3": Method(
-        lambda _: tfr.MuProp(), continuous=False, num_samples=3
-    ),
-    "dlax": Method(tfr.DLAX, _C, continuous=False),
-    "dlax_k3": Method(tfr.DLAX, _C, continuous=False, num_samples=3),
-    "relax": Method(tfr.RELAX, _C, continuous=False),
-    "relax_independent": Method(_relax_independent, _C, continuous=False),
-    "relax_k3": Method(tfr.RELAX, _C, continuous=False, num_samples=3),
-    "rebar": Method(tfr.REBAR, ("cold", "warm"), continuous=False),
+    "relax_independent": Method(_relax_independent, _C),
+    "rebar": Method(tfr.REBAR, ("cold", "warm")),
     "rebar_independent": Method(
         lambda temperature: tfr.REBAR(temperature, coupled=False),
         ("cold", "warm"),
-        continuous=False,
     ),
 }
 
-# Estimators of another gradient, made of a temperature.
-BIASED = {"concrete": tfr.Concrete}
+
+def _classes(biased):
+    """Yields (name, class, names of its arguments) of what is registered."""
+    for name in tfr.estimators.names():
+        kind = tfr.estimators.class_of(name)
+        if kind.biased == biased:
+            yield name, kind, inspect.signature(kind).parameters
+
+
+def _registered():
+    """Yields (name, Method) of each unbiased estimator, by its defaults."""
+    for name, kind, arguments in _classes(biased=False):
+        method = Method(lambda _, kind=kind: kind())
+        if "event_ndims" in arguments:
+            method = Method(kind, ("event_ndims",))
+        elif any(x.default is x.empty for x in arguments.values()):
+            method = Method(kind, _C)
+        few = kind.min_samples
+        for num_samples in (few, 2 * few if few > 1 else 3):
+            suffix = "" if num_samples == 1 else f"_k{num_samples}"
+            yield (
+                name + suffix,
+                dataclasses.replace(method, num_samples=num_samples),
+            )
+
+
+METHODS = dict(_registered()) | _VARIANTS
+
+# Estimators of another gradient: (made of a temperature, temperatures).
+BIASED = {
+    name: (kind, (0.1, 0.5, 1.0))
+    if "temperature" in arguments
+    else (lambda _, kind=kind: kind(), ("",))
+    for name, kind, arguments in _classes(biased=True)
+}
 
 # --- Running them ----------------------------------------------------------
 
 NUM_DRAWS = 200_000
+_MOST_EVALUATED = 2**21  # Of outcomes that one test looks at.
 
 MODES = {
     "eager": lambda function: function,
@@ -235,15 +281,29 @@ def estimator_of(method, family, control_variate):
 
 
 def draw_gradients(
-    estimator, family, seed, *, mode="graph", num_samples=None, dtype=tf.float64
+    estimator,
+    family,
+    seed,
+    *,
+    mode="graph",
+    num_samples=None,
+    dtype=tf.float64,
+    f=None,
 ):
-    """Returns `NUM_DRAWS` estimates of one example's gradient, by parameter."""
+    """Returns `NUM_DRAWS` estimates of one example's gradient, by parameter.
+
+    Fewer of an estimator that looks at all joint outcomes.
+    """
+    looks_at = 1
+    if hasattr(estimator, "event_ndims"):
+        looks_at = family.num_outcomes()
+    num_draws = min(NUM_DRAWS, _MOST_EVALUATED // looks_at)
 
     @MODES[mode]
     def draw(seed, parameters):
         return estimator.estimate(
-            family.f,
-            family.rows(NUM_DRAWS, parameters),
+            f or family.f,
+            family.rows(num_draws, parameters),
             seed=seed,
             num_samples=num_samples,
         ).gradients
@@ -252,11 +312,23 @@ def draw_gradients(
     return draw(seed, family.tensors(dtype))
 
 
+@functools.cache
+def _draw_of(family):
+    return FAMILIES[family].rows(1).draw((0, 0))
+
+
+@functools.cache
+def example(method):
+    """Returns an estimator, to look at."""
+    c = METHODS[method].control_variates[-1]
+    return estimator_of(method, "bernoulli", c)
+
+
 def pairs(families=FAMILIES):
     """Yields the names (method, family) that are valid together."""
-    for name, method in METHODS.items():
+    for name in METHODS:
         for family in families:
-            if method.valid(FAMILIES[family]):
+            if isinstance(_draw_of(family), example(name).needs):
                 yield name, family
 
 

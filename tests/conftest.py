@@ -16,6 +16,7 @@ _BIAS_COLUMNS = (
     "estimator",
     "distribution",
     "temperature",
+    "function",
     "draws",
     "relative_bias",
     "standard_error",

@@ -12,21 +12,33 @@ from tf_relax import testing
 
 _TEMPERATURES = (0.1, 0.5, 1.0)
 _FAMILIES = ("bernoulli", "categorical")
-_CASES = list(itertools.product(cases.BIASED, _FAMILIES, _TEMPERATURES))
+# The f of all tests is quadratic in each unit, the other is not.
+_FUNCTIONS = {"quadratic": lambda x: x.f, "sine": lambda x: x.sine}
+_CASES = [
+    (name, family, temperature, function)
+    for name, (_, temperatures) in cases.BIASED.items()
+    for family, temperature, function in itertools.product(
+        _FAMILIES, temperatures, _FUNCTIONS
+    )
+]
 _FALSE_FAIL_RATE = 1e-6
+# Of second order: without bias where f is quadratic in each unit.
+_EXACT = {("reinmax", "quadratic")}
 
 
 @pytest.mark.parametrize(
     "case", _CASES, ids=lambda case: "-".join(map(str, case))
 )
 def test_bias_is_seen_and_measured(case, vary_seed, record_property):
-    name, family, temperature = case
+    name, family, temperature, function = case
+    f = _FUNCTIONS[function](cases.FAMILIES[family])
     draws = cases.draw_gradients(
-        cases.BIASED[name](temperature),
+        cases.BIASED[name][0](temperature),
         cases.FAMILIES[family],
         cases.seed_of(*case, vary_seed=vary_seed),
+        f=f,
     )["logits"].numpy()
-    exact = cases.FAMILIES[family].exact()["logits"]
+    exact = cases.FAMILIES[family].exact(f)["logits"]
     z = np.abs(testing.z_scores(draws, exact)).max()
     norm = np.linalg.norm(exact)
     error = draws.std(0, ddof=1) / np.sqrt(len(draws)) / norm
@@ -35,6 +47,7 @@ def test_bias_is_seen_and_measured(case, vary_seed, record_property):
         "estimator": name,
         "distribution": family,
         "temperature": temperature,
+        "function": function,
         "draws": len(draws),
         "relative_bias": f"{bias:.4f}",
         "standard_error": f"{np.linalg.norm(error):.4f}",
@@ -42,8 +55,11 @@ def test_bias_is_seen_and_measured(case, vary_seed, record_property):
     }.items():
         record_property(key, value)
     rates = {"false_fail_rate": _FALSE_FAIL_RATE, "num_tests": len(_CASES)}
-    if temperature >= 0.5:  # Colder, there is less to see, in more noise.
-        assert z > testing.critical_z(exact.size, **rates)
+    critical = testing.critical_z(exact.size, **rates)
+    if (name, function) in _EXACT:
+        assert z < critical
+    elif temperature != 0.1:  # Cold, there is less to see, in more noise.
+        assert z > critical
 
 
 @pytest.mark.parametrize("temperature", _TEMPERATURES)

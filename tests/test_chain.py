@@ -117,6 +117,13 @@ _ESTIMATORS = {
     "muprop": lambda i: tfr.MuProp(),
     "reinforce": lambda i: tfr.Reinforce(),
     "nvil": lambda i: tfr.NVIL(),
+    "local_expectation": lambda i: tfr.LocalExpectation(),
+    "double_cv": lambda i: tfr.DoubleCV(),
+    # Coupled in the first layer, by another above it.
+    "disarm": lambda i: tfr.LeaveOneOut() if i else tfr.DisARM(),
+    "arms": lambda i: tfr.DoubleCV() if i else tfr.ARMS(),
+    "enumeration": lambda i: tfr.LocalExpectation() if i else tfr.Enumeration(),
+    "unordered_set": lambda i: tfr.LeaveOneOut() if i else tfr.UnorderedSet(),
 }
 _CASES = [
     *((name, 2, None, mode) for name in _ESTIMATORS for mode in ("graph",)),
@@ -131,6 +138,11 @@ _CASES = [
     ("rebar_independent", 2, 2, "graph"),
     ("leave_one_out", 2, 2, "graph"),
     ("leave_one_out", 3, 3, "graph"),
+    ("local_expectation", 2, None, "xla"),
+    ("local_expectation", 3, 2, "graph"),
+    ("double_cv", 3, 3, "graph"),
+    ("disarm", 2, 4, "xla"),
+    ("unordered_set", 2, 3, "graph"),
 ]
 
 
@@ -217,12 +229,18 @@ def _expectation(conditional, estimators=None, f=None):
         ),
         (
             TypeError,
+            r"ARMS couples .*estimator=\[ARMS\(\), LeaveOneOut\(\)\]",
+            lambda b: tfrd.Bernoulli(logits=b),
+            [tfr.ARMS(), tfr.ARMS()],
+        ),
+        (
+            TypeError,
             "must be discrete",
             lambda b: tfrd.Normal(b, 1.0),
             [tfr.REBAR(), tfr.Reinforce()],
         ),
     ],
-    ids=["tensor", "batch", "normal"],
+    ids=["tensor", "batch", "coupled", "normal"],
 )
 def test_wrong_layers_are_named(error, message, conditional, estimators):
     f = (

@@ -105,12 +105,86 @@ def test_too_few_samples(estimator, num_samples):
         (_NORMAL, "rebar", [], "REBAR.*Received: Normal.*`lax_gradient`"),
         (_Q, "lax", [_f], "LAX.*Received: Bernoulli.*`relax_gradient`"),
         (_CLASSES, "lax", [_f], "Received: OneHotCategorical.*`relax_grad"),
+        (_CLASSES, "disarm", [], "Received: OneHot.*Use DisARMSB or `relax_g"),
+        (_NORMAL, "disarm", [], "needs a Bernoulli.*Use `lax_gradient`"),
+        (_CLASSES, "arms", [], "needs a Bernoulli.*Use CARMS or `relax_gr"),
+        (_NORMAL, "double_cv", [], "DoubleCV needs a discrete.*`lax_gradient`"),
     ],
     ids=lambda x: x if isinstance(x, str) and x.isalpha() else "",
 )
 def test_estimator_that_is_not_valid_here(q, method, arguments, message):
     with pytest.raises(TypeError, match=message):
         getattr(q, f"{method}_gradient")(_f, *arguments, seed=_SEED)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "q", "instead"),
+    [
+        (tfr.ARM(), _CLASSES, "DisARMSB or `relax_gradient`"),
+        (tfr.DisARMSB(), _Q, "DisARM or `relax_gradient`"),
+        (tfr.CARMS(), _Q, "ARMS or `relax_gradient`"),
+        (tfr.Enumeration(), _NORMAL, "`lax_gradient`"),
+        (tfr.StraightThrough(), _NORMAL, "`lax_gradient`"),
+    ],
+    ids=["arm", "disarm_sb", "carms", "enumeration", "straight_through"],
+)
+def test_estimator_object_that_is_not_valid_here(estimator, q, instead):
+    message = f"needs a.*Received: {type(q).__name__}. Use {instead}"
+    with pytest.raises(TypeError, match=message):
+        estimator.estimate(_f, q, seed=_SEED)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "num_samples"),
+    [(tfr.ARM(), 3), (tfr.DisARM(), 1), (tfr.DisARM(), 5)],
+)
+def test_pairs_of_samples(estimator, num_samples):
+    message = f">= 2, a multiple of 2. Received: num_samples={num_samples}"
+    with pytest.raises(ValueError, match=message):
+        estimator.estimate(_f, _Q, seed=_SEED, num_samples=num_samples)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "q", "num_samples", "message"),
+    [
+        (tfr.UnorderedSet(), _Q, 9, "at most 8 different.*num_samples=9"),
+        (
+            tfr.Enumeration(),
+            tfrd.Bernoulli(tf.zeros([2, 17])),
+            None,
+            r"2\*\*17.*LocalExpectation",
+        ),
+        (tfr.Enumeration(3), _Q, None, r"event_ndims=3, b.shape=\(4, 3\)"),
+        (tfr.Enumeration(2), _Q, None, r"another `event_ndims`.*\(4096, 4\)"),
+    ],
+    ids=["samples", "outcomes", "axes", "f"],
+)
+def test_too_many_outcomes(estimator, q, num_samples, message):
+    with pytest.raises(ValueError, match=message):
+        estimator.estimate(_f, q, seed=_SEED, num_samples=num_samples)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [tfr.DoubleCV(), tfr.StraightThrough(), tfr.ReinMax()],
+    ids=lambda x: type(x).__name__,
+)
+def test_derivative_of_a_black_box(estimator):
+    with pytest.raises(ValueError, match="f whose value has no gradient"):
+        estimator.estimate(_black_box, _Q, seed=_SEED)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tfr.GumbelStraightThrough(0.0),
+        lambda: tfr.GappedStraightThrough(gap=-1.0),
+        lambda: tfr.GumbelRao(resamples=0),
+    ],
+)
+def test_numbers_outside_their_range(make):
+    with pytest.raises(ValueError, match="Received: "):
+        make()
 
 
 def test_relaxed_f_of_a_continuous_distribution():

@@ -1,5 +1,6 @@
-"""What must hold exactly, up to rounding; no Monte Carlo."""
+"""What must hold exactly, up to rounding; but for means, no Monte Carlo."""
 
+import itertools
 import math
 
 import cases
@@ -11,6 +12,7 @@ import tensorflow_probability as tfp
 import tf_relax as tfr
 from tf_relax import control_variates as cv
 from tf_relax import relaxations
+from tf_relax import testing
 
 tfd = tfp.distributions
 tfrd = tfr.distributions
@@ -291,4 +293,98 @@ def test_probs_get_the_gradient_of_their_logits():
     _assert_close(
         by_probs.gradients["probs"],
         tape.gradient(logits, p, by_logits.gradients["logits"]),
+    )
+
+
+# --- Estimators of several samples -----------------------------------------
+
+
+@pytest.mark.parametrize("family", cases.FAMILIES)
+def test_the_loss_of_vargrad_has_the_derivative_of_leave_one_out(family):
+    family = cases.FAMILIES[family]
+    q = family.rows(50)
+    options = {"seed": _SEED, "num_samples": 3}
+    with tf.GradientTape() as tape:
+        tape.watch(q.given_parameters())
+        loss = tfr.VarGrad().loss(family.f, q, **options)
+    assert loss.shape == [50]
+    estimate = tfr.LeaveOneOut().estimate(family.f, q, **options)
+    _assert_close(
+        tape.gradient(loss, q.given_parameters()), estimate.gradients, 1e-9
+    )
+    # Half the variance of the samples.
+    value = family.f(estimate.sample)
+    _assert_close(loss, 0.75 * tf.math.reduce_variance(value, 0))
+
+
+def test_arms_of_two_samples_is_disarm():
+    family = cases.FAMILIES["bernoulli"]
+    q = family.rows(50)
+    estimate = tfr.ARMS().estimate(family.f, q, seed=_SEED)
+    first, second = estimate.sample
+    difference = family.f(first) - family.f(second)
+    expected = 0.5 * difference[:, tf.newaxis] * (first - second)
+    _assert_close(
+        estimate.gradients["logits"], expected * tf.sigmoid(abs(q.logits))
+    )
+
+
+def test_disarm_is_the_mean_of_arm_given_the_pair():
+    family = cases.FAMILIES["bernoulli"]
+    q = family.rows(50_000)
+    arm = tfr.ARM().estimate(family.f, q, seed=_SEED)
+    disarm = tfr.DisARM().estimate(family.f, q, seed=_SEED)
+    np.testing.assert_array_equal(arm.sample, disarm.sample)
+    difference = arm.gradients["logits"] - disarm.gradients["logits"]
+    testing.assert_unbiased(
+        difference + 1.0, np.ones(4), num_tests=1, detects=0.05
+    )
+
+
+def test_as_many_different_samples_as_outcomes_are_exact():
+    logits = tf.constant([[1.5, -1.0, 0.3, -1.5]], tf.float64)
+    q = tfrd.OneHotCategorical(logits=logits)
+    f = lambda b: tf.reduce_sum(b * np.array([0.3, -1.0, 2.0, 0.5]), -1) ** 3
+    exact = testing.exact_gradient(q, f)
+    for estimator, num_samples in (
+        (tfr.UnorderedSet(), 4),
+        (tfr.Enumeration(), None),
+        (tfr.LocalExpectation(), 1),
+    ):
+        estimate = estimator.estimate(f, q, seed=_SEED, num_samples=num_samples)
+        _assert_close(estimate.gradients["logits"], exact["logits"], 1e-9)
+    for estimator, num_samples in (
+        (tfr.UnorderedSet(), 4),
+        (tfr.Enumeration(), None),
+    ):
+        value = tfr.expectation(
+            f, q, estimator=estimator, seed=_SEED, num_samples=num_samples
+        )
+        _assert_close(value, testing.exact_expectation(q, f))
+
+
+def test_enumeration_trains_what_f_uses_on_the_exact_expectation():
+    weight = tf.Variable([0.3, -1.0, 2.0], dtype=tf.float64)
+    q = tfrd.Bernoulli(logits=tf.constant([[0.3, -1.2, 2.0]], tf.float64))
+    f = lambda b: tf.sin(tf.reduce_sum(b * weight, -1))
+    with tf.GradientTape() as tape:
+        loss = tfr.expectation(f, q, estimator=tfr.Enumeration(), seed=(0, 0))
+    with tf.GradientTape() as exact:
+        b = tf.constant(list(itertools.product([0.0, 1.0], repeat=3)))
+        b = tf.cast(b, tf.float64)
+        p = tf.exp(tf.reduce_sum(q.log_prob(b), -1))
+        mean = tf.reduce_sum(p * f(b))
+    _assert_close(tape.gradient(loss, weight), exact.gradient(mean, weight))
+
+
+@pytest.mark.parametrize("family", ["bernoulli", "categorical"])
+def test_gumbel_rao_is_the_mean_of_straight_through_given_b(family):
+    family = cases.FAMILIES[family]
+    q = family.rows(20_000)
+    means = [
+        estimator.estimate(family.f, q, seed=_SEED).gradients["logits"]
+        for estimator in (tfr.GumbelRao(0.7), tfr.GumbelStraightThrough(0.7))
+    ]
+    testing.assert_unbiased(
+        means[0] - means[1] + 1.0, np.ones(q.logits.shape[1:]), detects=0.1
     )

@@ -182,3 +182,27 @@ def test_log_variance_of_the_toy_is_the_known_one(name, vary_seed):
         num_tests=_NUM_TESTS,
         detects=0.05,
     )
+
+
+_COUPLED = [
+    (method, family)
+    for method, family in cases.pairs(cases.BASE_FAMILIES)
+    if cases.example(method).couples
+]
+
+
+@pytest.mark.parametrize(("method", "family"), _COUPLED)
+def test_coupled_samples_have_the_mean_of_b(method, family):
+    """What f uses is trained at them: each must have b's own law."""
+    c = cases.METHODS[method].control_variates[-1]
+    estimator = cases.estimator_of(method, family, c)
+    q = cases.FAMILIES[family].rows(2_000)
+    num_samples = cases.METHODS[method].num_samples
+    draw = estimator.draw(q, seed=(3, 8), num_samples=num_samples)
+    weights = draw.weights
+    if weights is None:
+        weights = tf.fill([len(draw.sample), 1], 1.0 / len(draw.sample))
+    events = [1] * (draw.sample.shape.rank - weights.shape.rank)
+    weights = tf.reshape(weights, [*weights.shape, *events])
+    mean = tf.reduce_sum(tf.cast(weights, tf.float64) * draw.sample, 0)
+    testing.assert_unbiased(mean, q.mean()[0], num_tests=len(_COUPLED))

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import tf_relax as tfr
+from tf_relax import models
 from tf_relax.models import DiscreteVAE
 from tf_relax.models import estimator_names
 
@@ -77,12 +78,19 @@ def _assert_same_weights(first, second):
             np.testing.assert_array_equal(a, b)
 
 
+def _one_for_each_layer(name):
+    """Above the first layer, samples are not coupled."""
+    couples = models.named_estimator(name).couples
+    return [name, "leave_one_out"] if couples else name
+
+
 @pytest.mark.parametrize(
     ("architecture", "estimator"),
     [
         *(("linear1", name) for name in estimator_names()),
-        *(("linear2", name) for name in estimator_names()),
+        *(("linear2", _one_for_each_layer(n)) for n in estimator_names()),
     ],
+    ids=str,
 )
 def test_fit_raises_the_elbo(architecture, estimator):
     images = _images()
@@ -91,6 +99,12 @@ def test_fit_raises_the_elbo(architecture, estimator):
     assert history["elbo"][-1] > history["elbo"][0] + 2.0
     assert history["val_elbo"][-1] > history["val_elbo"][0] + 2.0
     assert np.isfinite(history["val_gradient_variance"]).all()
+
+
+@pytest.mark.parametrize("name", ["arm", "disarm", "arms", "enumeration"])
+def test_samples_are_coupled_in_the_first_layer_alone(name):
+    with pytest.raises(TypeError, match=r"of its own.*\(\), LeaveOneOut\(\)\]"):
+        _vae(name, architecture="linear2")
 
 
 @pytest.mark.parametrize("architecture", ["linear1", "nonlinear"])

@@ -106,6 +106,73 @@ class _NoReturn(tfr.DLAX):
         return super().gradient(draw, value, control_variate)
 
 
+class _WrongSign(tfr.DisARM):
+    """DisARM with the sign of (0, 1) for (1, 0) as well."""
+
+    def gradient(self, draw, value, control_variate):
+        right = super().gradient(draw, value, control_variate)
+        return {"logits": (2.0 * draw.sample[:1] - 1.0) * right["logits"]}
+
+
+class _SigmoidOfLogits(tfr.DisARM):
+    """DisARM with sigmoid(logits) in place of sigmoid(|logits|)."""
+
+    def gradient(self, draw, value, control_variate):
+        right = super().gradient(draw, value, control_variate)["logits"]
+        logits = draw.logits
+        wrong = tf.sigmoid(logits) / tf.sigmoid(tf.abs(logits))
+        return {"logits": wrong * right}
+
+
+class _WithoutDebiasing(tfr.ARMS):
+    """ARMS without its factor: plain leave-one-out, of coupled samples."""
+
+    def gradient(self, draw, value, control_variate):
+        return tfr.LeaveOneOut().gradient(draw, value, control_variate)
+
+
+class _WithoutRatio(tfr.CARMS):
+    """The same of CARMS."""
+
+    def gradient(self, draw, value, control_variate):
+        return tfr.LeaveOneOut().gradient(draw, value, control_variate)
+
+
+class _BitsOfOne(tfr.DisARMSB):
+    """The bits behind the choice of the first sample are left out."""
+
+    def gradient(self, draw, value, control_variate):
+        before = tf.math.cumprod(1.0 - draw.bits[:1], -1, exclusive=True)
+        bits = draw.bits * before
+        draw = dataclasses.replace(draw, bits=bits)
+        return super().gradient(draw, value, control_variate)
+
+
+class _OwnSlope(tfr.DoubleCV):
+    """Each sample's own slope in its linear term, not that of the others."""
+
+    def gradient(self, draw, value, control_variate):
+        flipped = dataclasses.replace(draw, sample=tf.roll(draw.sample, 1, 0))
+        return super().gradient(flipped, value, control_variate)
+
+
+class _Unweighted(tfr.UnorderedSet):
+    """K different samples that count alike."""
+
+    def redraw(self, draw, seed):
+        return dataclasses.replace(super().redraw(draw, seed), weights=None)
+
+
+class _FromTheSample(tfr.LocalExpectation):
+    """The probability of the outcome at hand, not of the other one."""
+
+    def gradient(self, draw, value, control_variate):
+        draw = dataclasses.replace(draw)
+        p = draw.log_prob(draw.sample)
+        object.__setattr__(draw, "log_prob", lambda _: p)
+        return super().gradient(draw, value, control_variate)
+
+
 def _with_draw(mistake):
     """Returns RELAX that is given the draw with a mistake."""
 
@@ -128,6 +195,11 @@ def _independent(make):
     return lambda c: make(c, coupled=False)
 
 
+def _coupled(right, wrong, families=("bernoulli",), num_samples=2):
+    """A case of estimators that take no control variate."""
+    return _Case(lambda c: right(), lambda c: wrong(), families, num_samples)
+
+
 _MUTANTS = {
     "stopped_at_v": _Case(
         _independent(tfr.RELAX), _independent(_with_draw(_StoppedAtV))
@@ -144,6 +216,27 @@ _MUTANTS = {
     "dlax_without_return": _Case(tfr.DLAX, _NoReturn),
     "mean_times_mean": _Case(
         lambda c: tfr.Reinforce(), lambda c: _MeanTimesMean(), num_samples=3
+    ),
+    "disarm_with_a_wrong_sign": _coupled(tfr.DisARM, _WrongSign),
+    "disarm_with_sigmoid_of_logits": _coupled(tfr.DisARM, _SigmoidOfLogits),
+    "arms_without_debiasing": _coupled(
+        tfr.ARMS, _WithoutDebiasing, num_samples=4
+    ),
+    "carms_without_ratio": _coupled(
+        tfr.CARMS, _WithoutRatio, ("categorical",), num_samples=3
+    ),
+    "disarm_sb_with_bits_of_one": _coupled(
+        tfr.DisARMSB, _BitsOfOne, ("categorical",)
+    ),
+    "double_cv_with_its_own_slope": _coupled(
+        tfr.DoubleCV, _OwnSlope, ("bernoulli", "categorical")
+    ),
+    "unordered_set_unweighted": _coupled(tfr.UnorderedSet, _Unweighted),
+    "local_expectation_of_the_sample": _coupled(
+        tfr.LocalExpectation,
+        _FromTheSample,
+        ("bernoulli", "categorical"),
+        num_samples=1,
     ),
     "relax_mean_times_mean": _Case(
         tfr.RELAX, _RelaxMeanTimesMean, num_samples=3

@@ -1,5 +1,6 @@
 """Shapes, dtypes and kinds of parameters that users have."""
 
+import cases
 import keras
 import numpy as np
 import pytest
@@ -355,3 +356,25 @@ def test_context_reaches_the_control_variate():
     assert not np.allclose(
         first.gradients["logits"], second.gradients["logits"]
     )
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in _SHAPES if not n.startswith(("normal", "mvn"))]
+)
+@pytest.mark.parametrize("method", cases.METHODS)
+def test_every_estimator_takes_every_shape(method, name):
+    q, f, value, sample = _SHAPES[name]
+    draw = q.draw(_SEED)
+    if not isinstance(draw, cases.example(method).needs):
+        return
+    estimator = cases.example(method)
+    if "zero" in cases.METHODS[method].control_variates:
+        estimator = cases.METHODS[method].make(f)
+    if hasattr(estimator, "event_ndims"):
+        estimator = type(estimator)(event_ndims=len(sample) - len(value))
+    estimate = estimator.estimate(
+        f, q, seed=_SEED, num_samples=min(cases.METHODS[method].num_samples, 2)
+    )
+    assert estimate.value.shape == value
+    logits = q.given_parameters().get("logits", draw.mean)
+    assert estimate.gradients["logits"].shape == logits.shape

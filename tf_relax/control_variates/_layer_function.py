@@ -32,6 +32,18 @@ class LayerFunction:
             samples.append(conditional(samples[-1]).mean())
         return self.f(*self.below, *samples)
 
+    def hard(self, sample: tf.Tensor) -> Any:
+        """Returns f with hard samples of the layers above.
+
+        They are of the same seeds; for samples of the same shape as those of
+        the hard pass, of the same noise.
+        """
+        samples = [sample]
+        for conditional, seed in self.above:
+            given = conditional(samples[-1])
+            samples.append(tf.cast(given.draw(seed).sample, given.dtype))
+        return self.f(*self.below, *samples)
+
     def relaxed(self, sample: tf.Tensor, inverse_temperature: Any) -> Any:
         """Returns f with the layers above relaxed, by their own noise.
 

@@ -77,19 +77,31 @@ class RelaxedFunction(ControlVariate):
 def relaxed_value(
     f: Callable[[tf.Tensor], tf.Tensor], relaxed: tf.Tensor
 ) -> tf.Tensor:
-    """Returns f between the hard samples.
+    """Returns f between the hard samples. See `differentiable_value`."""
+    return differentiable_value(f, relaxed, "REBAR (`RelaxedFunction`)")
+
+
+def differentiable_value(
+    f: Callable[[tf.Tensor], tf.Tensor], point: tf.Tensor, user: str
+) -> tf.Tensor:
+    """Returns f.
+
+    Args:
+      f: what must be differentiable.
+      point: where.
+      user: what needs it, for the error.
 
     Raises:
       ValueError: if TensorFlow cannot differentiate f. The estimate would be
         biased in silence.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(relaxed)
-        value = tf.convert_to_tensor(f(relaxed))
+        tape.watch(point)
+        value = tf.convert_to_tensor(f(point))
     # In graph mode this second derivative is pruned.
-    if tape.gradient(value, relaxed) is None:
+    if tape.gradient(value, point) is None:
         raise ValueError(
-            "REBAR (`RelaxedFunction`) needs an f that TensorFlow can "
+            f"{user} needs an f that TensorFlow can "
             "differentiate. Received: f whose value has no gradient. Use "
             "RELAX with a control_variates.Network for a black box."
         )

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_relax import estimators
 from tf_relax.control_variates._relaxed import check_temperature
+from tf_relax.control_variates._relaxed import differentiable_value
 from tf_relax.control_variates._relaxed import relaxed_value
 from tf_relax.estimators import GradientEstimate
 from tf_relax.relaxations import Draw
@@ -19,7 +20,8 @@ class GradientMethods:
     is discrete, `squash`; that is all an estimator asks of it. Every method
     returns a `GradientEstimate` and takes
 
-      * `f`: `[..., E...] -> [...]`, TensorFlow or, but for REBAR, anything;
+      * `f`: `[..., E...] -> [...]`, TensorFlow or, but for REBAR and double
+        control variates, anything;
       * `seed`: a stateless seed, two integers;
       * `num_samples`: K; for K > 1, `f` is given a leading axis of size K;
       * `context`: handed to control variates of `tf_relax.control_variates`;
@@ -76,6 +78,58 @@ class GradientMethods:
         return estimators.LeaveOneOut().estimate(
             f, self, seed=seed, num_samples=num_samples
         )
+
+    def arm_gradient(
+        self, f: Any, *, seed: Any, num_samples: int = 2
+    ) -> GradientEstimate:
+        """Estimates `dE[f(b)]` for Bernoulli b, K even. See `ARM`."""
+        return estimators.ARM().estimate(
+            f, self, seed=seed, num_samples=num_samples
+        )
+
+    def disarm_gradient(
+        self, f: Any, *, seed: Any, num_samples: int = 2
+    ) -> GradientEstimate:
+        """Estimates `dE[f(b)]` for Bernoulli b, K even. See `DisARM`."""
+        return estimators.DisARM().estimate(
+            f, self, seed=seed, num_samples=num_samples
+        )
+
+    def arms_gradient(
+        self, f: Any, *, seed: Any, num_samples: int = 2
+    ) -> GradientEstimate:
+        """Estimates `dE[f(b)]` for Bernoulli b, K >= 2. See `ARMS`."""
+        return estimators.ARMS().estimate(
+            f, self, seed=seed, num_samples=num_samples
+        )
+
+    def local_expectation_gradient(
+        self, f: Any, *, seed: Any, num_samples: int = 1
+    ) -> GradientEstimate:
+        """Estimates `dE[f(b)]` for discrete b. See `LocalExpectation`."""
+        return estimators.LocalExpectation().estimate(
+            f, self, seed=seed, num_samples=num_samples
+        )
+
+    def double_cv_gradient(
+        self,
+        f: Any,
+        *,
+        seed: Any,
+        scale: float = 0.5,
+        num_samples: int = 2,
+    ) -> GradientEstimate:
+        """Estimates `dE[f(b)]` for discrete b, K >= 2. See `DoubleCV`.
+
+        The scale is a constant here; a `DoubleCV` object has it as a
+        variable.
+        """
+
+        def control_variate(b: tf.Tensor) -> tf.Tensor:
+            return scale * differentiable_value(f, b, "DoubleCV")
+
+        estimator = estimators.DoubleCV(control_variate=control_variate)
+        return estimator.estimate(f, self, seed=seed, num_samples=num_samples)
 
     def lax_gradient(
         self,

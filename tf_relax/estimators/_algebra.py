@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_relax.estimators._evaluate import expand_like
+from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
 
 
@@ -28,12 +29,32 @@ def subtract(first: Gradients, second: Gradients) -> Gradients:
     return {name: first[name] - second[name] for name in first}
 
 
-def mean_over_samples(gradients: Gradients) -> Gradients:
+def mean_of(value: tf.Tensor, draw: Draw) -> tf.Tensor:
+    """Returns the mean of f(b) over the samples of the draw."""
+    if draw.num_samples == 1:
+        return value
+    if draw.weights is None:
+        return tf.reduce_mean(value, 0)
+    return tf.reduce_sum(tf.cast(draw.weights, value.dtype) * value, 0)
+
+
+def mean_over_samples(gradients: Gradients, draw: Draw) -> Gradients:
     """Averages the products over the leading axis of samples."""
+    if draw.weights is None:
+        reduce = tf.reduce_mean
+    else:
+        reduce = tf.reduce_sum
+        gradients = scale(gradients, draw.weights)
     return {
-        name: tf.reduce_mean(gradient, axis=0)
-        for name, gradient in gradients.items()
+        name: reduce(gradient, axis=0) for name, gradient in gradients.items()
     }
+
+
+def share_of_samples(value: tf.Tensor, draw: Draw) -> tf.Tensor:
+    """Returns what each sample counts in the mean, in f(b)'s shape."""
+    if draw.weights is None:
+        return tf.ones_like(value) / draw.num_samples
+    return draw.weights
 
 
 def sum_within_examples(

@@ -10,12 +10,15 @@ import tensorflow as tf
 
 from tf_relax.control_variates import bind
 from tf_relax.estimators import _algebra
+from tf_relax.estimators import _checks
 from tf_relax.estimators._evaluate import evaluate
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.relaxations import Draw
+from tf_relax.relaxations import fold_seed
 from tf_relax.relaxations import Gradients
-from tf_relax.relaxations import PathwiseDraw
-from tf_relax.relaxations import RelaxedDraw
+from tf_relax.relaxations import validate_seed
+
+_REDRAW = 17  # Salt of an estimator's own noise.
 
 
 class GradientEstimate(NamedTuple):
@@ -46,13 +49,6 @@ class Estimate:
     tape: tf.GradientTape
 
 
-# What to use in place of an estimator that needs another kind of draw.
-_INSTEAD: dict[type[Draw], tuple[str, str]] = {
-    PathwiseDraw: ("a continuous, reparameterised distribution", "relax"),
-    RelaxedDraw: ("a discrete distribution with a relaxation", "lax"),
-}
-
-
 class Estimator(abc.ABC):
     """Base class. A subclass writes `gradient`, and is an estimator.
 
@@ -60,15 +56,22 @@ class Estimator(abc.ABC):
       control_variate: any callable `c(z)`, a layer of
         `tf_relax.control_variates`, or None.
       min_samples: how many samples it needs at least; also the default.
+      samples_step: what the number of samples must be a multiple of.
       needs: the kind of draw that it is valid for.
+      counterpart: the estimator for the other discrete family, if any.
+      couples: whether the samples depend on each other. They must then be of
+        one distribution, the first layer of a `Chain`.
       biased: whether its mean is another gradient than that of E[f(b)].
       relaxed_at: the temperature of the samples that f is trained at; None if
         they are hard.
     """
 
     needs: type[Draw] = Draw
+    counterpart: str = ""
     control_variate: Any = None
     min_samples: int = 1
+    samples_step: int = 1
+    couples: bool = False
     biased: bool = False
     relaxed_at: float | None = None
 
@@ -84,6 +87,20 @@ class Estimator(abc.ABC):
           value: `f(b)`, `[K, B...]`, a constant.
           control_variate: `c(z)`, maps the shape of `b` to that of `value`.
         """
+
+    def redraw(self, draw: Any, seed: tf.Tensor) -> Draw:
+        """Returns the draw that is used, made of K independent samples.
+
+        For estimators whose samples are coupled or weighted, or that want
+        more noise. Each sample of the result must have the distribution's
+        law, or the samples weights that make up for it.
+
+        Args:
+          draw: of the kind `needs`, of K independent samples.
+          seed: for more noise; `draw` is made of other seeds.
+        """
+        del seed
+        return draw
 
     def point(self, draw: Any, distribution: Any) -> tf.Tensor:
         """Returns what f is trained at: b, but for a relaxed objective."""
@@ -169,7 +186,7 @@ class Estimator(abc.ABC):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(parameters)
             value = evaluate(f, [point], draw)
-            mean = mean_of(value, draw)
+            mean = _algebra.mean_of(value, draw)
         direct = tape.gradient(mean, parameters)
         control_variate = self.bind(distribution, draw, f, context)
         result = self.examples(distribution, draw, value, control_variate)
@@ -180,7 +197,7 @@ class Estimator(abc.ABC):
         )
         self.observe(value, control_variate)
         if self.relaxed_at is not None:
-            mean = mean_of(evaluate(f, [sample], draw), draw)
+            mean = _algebra.mean_of(evaluate(f, [sample], draw), draw)
         gradients = _algebra.reduce_to(result.gradients, parameters)
         gradients = {
             name: gradient
@@ -194,15 +211,9 @@ class Estimator(abc.ABC):
         """Returns the number of samples, `min_samples` by default.
 
         Raises:
-          ValueError: if there are fewer samples than the estimator needs.
+          ValueError: if the estimator cannot use so many.
         """
-        num_samples = self.min_samples if num_samples is None else num_samples
-        if num_samples < self.min_samples:
-            raise ValueError(
-                f"`{type(self).__name__}` needs num_samples >= "
-                f"{self.min_samples}. Received: num_samples={num_samples}."
-            )
-        return num_samples
+        return _checks.check_num_samples(self, num_samples)
 
     def draw(
         self, distribution: Any, *, seed: tf.Tensor, num_samples: int | None
@@ -212,23 +223,21 @@ class Estimator(abc.ABC):
         Raises:
           TypeError: if the distribution is none of this package, or not one
             that the estimator is valid for.
-          ValueError: if there are fewer samples than the estimator needs.
+          ValueError: if the estimator cannot use so many samples.
         """
-        check_distribution(distribution)
+        _checks.check_distribution(distribution)
         num_samples = self.check_num_samples(num_samples)
         draw = distribution.draw(seed, num_samples)
-        self.check_draw(distribution, draw)
-        return draw
+        return self.checked(distribution, draw, seed)
 
-    def check_draw(self, distribution: Any, draw: Draw) -> None:
-        """Raises a TypeError if the estimator is not valid for such a draw."""
-        if not isinstance(draw, self.needs):
-            needs, instead = _INSTEAD[self.needs]
-            raise TypeError(
-                f"{type(self).__name__} needs {needs}. Received: "
-                f"{type(distribution).__name__}. Use `{instead}_gradient` "
-                f"({instead.upper()}) or `reinforce_gradient` (Reinforce)."
-            )
+    def checked(self, distribution: Any, draw: Draw, seed: tf.Tensor) -> Any:
+        """Returns a distribution's draw in the form that is used.
+
+        Raises:
+          TypeError: if the estimator is not valid for such a draw.
+        """
+        _checks.check_draw(self, distribution, draw)
+        return self.redraw(draw, fold_seed(validate_seed(seed), _REDRAW))
 
     def bind(
         self, distribution: Any, draw: Draw, f: ScalarFn, context: Any = None
@@ -267,10 +276,10 @@ class Estimator(abc.ABC):
             one = value  # f(b) of what has parameters of its own.
             if draw.num_samples > 1 and draw.own_parameters:
                 canonical = _algebra.scale(
-                    canonical, tf.ones_like(value) / draw.num_samples
+                    canonical, _algebra.share_of_samples(value, draw)
                 )
             elif draw.num_samples > 1:
-                canonical = _algebra.mean_over_samples(canonical)
+                canonical = _algebra.mean_over_samples(canonical, draw)
                 one = value[0]
             gradients = _algebra.sum_within_examples(
                 distribution.pull_back(canonical),
@@ -284,28 +293,6 @@ class Estimator(abc.ABC):
                 squared_norm, draw, value, control_variate
             )
         return Estimate(gradients, squared_norm, objective, tape)
-
-
-def check_distribution(distribution: Any) -> None:
-    """Raises a TypeError if it is none of this package's."""
-    if hasattr(distribution, "conditionals"):
-        raise TypeError(
-            "A `Chain` has an estimator for each layer. Received: a Chain for "
-            "one estimator. Use tf_relax.expectation(f, chain, "
-            "estimator=[...], seed=...)."
-        )
-    if not hasattr(distribution, "pull_back"):
-        kind = type(distribution)
-        raise TypeError(
-            "Estimators need a distribution of tf_relax.distributions. "
-            f"Received: {kind.__module__}.{kind.__name__}. Use "
-            f"tf_relax.distributions.{kind.__name__} in its place."
-        )
-
-
-def mean_of(value: tf.Tensor, draw: Draw) -> tf.Tensor:
-    """Returns the mean of f(b) over the samples of the draw."""
-    return tf.reduce_mean(value, 0) if draw.num_samples > 1 else value
 
 
 def raw(variables: Sequence[Any]) -> list[Any]:

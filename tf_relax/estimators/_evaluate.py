@@ -137,15 +137,25 @@ def _check_value(value: tf.Tensor, shape: tf.TensorShape, draw: Draw) -> None:
         )
     if value.shape.rank is None:
         return
-    shortest = 0 if draw.num_samples == 1 else 1
     longest = shape.rank - draw.event_ndims
+    several, weighted = draw.num_samples > 1, draw.weights is not None
+    # Weights are of examples, as `event_ndims` of the estimator says.
+    shortest = longest if weighted else int(several)
     if not (
         shortest <= value.shape.rank <= longest
         and value.shape.is_compatible_with(shape[: value.shape.rank])
     ):
         raise ValueError(
             "`f` must map b to a leading part of b's shape, here "
-            f"{shape[:longest]} or fewer axes of it"
-            f"{', but with that of the samples' if shortest else ''}. "
+            f"{shape[:longest]}{_fewer(several, weighted)}. "
             f"Received: f(b).shape={value.shape}, b.shape={shape}."
         )
+
+
+def _fewer(several: bool, weighted: bool) -> str:
+    """Says which other shapes f may return."""
+    if weighted:
+        return " and no other, or the estimator needs another `event_ndims`"
+    return " or fewer axes of it" + (
+        ", but with that of the samples" if several else ""
+    )

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_relax.control_variates import LayerFunction
-from tf_relax.estimators._estimator import check_distribution
+from tf_relax.estimators import _algebra
+from tf_relax.estimators import _checks
 from tf_relax.estimators._estimator import Estimate
 from tf_relax.estimators._estimator import Estimator
-from tf_relax.estimators._estimator import mean_of
 from tf_relax.estimators._evaluate import evaluate
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.relaxations import Draw
@@ -59,12 +59,12 @@ class LayerExamples(NamedTuple):
     @property
     def value(self) -> tf.Tensor:
         """Returns f(b), mean over the samples, `[B...]`."""
-        return mean_of(self.hard, self.layers[0].draw)
+        return _algebra.mean_of(self.hard, self.layers[0].draw)
 
     @property
     def trained_value(self) -> tf.Tensor:
         """Returns f where it is trained, mean over the samples, `[B...]`."""
-        return mean_of(self.trained, self.layers[0].draw)
+        return _algebra.mean_of(self.trained, self.layers[0].draw)
 
 
 def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
@@ -87,18 +87,30 @@ def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
                 "`estimator` must be an object such as tf_relax.REBAR(), or "
                 f"a list of them. Received: estimator={each!r}."
             )
+    if len(estimators) != num_layers:
+        raise ValueError(
+            "`estimator` must be one for each layer, in a list. Received: "
+            f"{len(estimators)} for {num_layers} layers."
+        )
+    check_layers(estimators)
+    return estimators
+
+
+def check_layers(estimators: Sequence[Estimator]) -> None:
+    """Raises an error if estimators cannot be those of layers, in order.
+
+    Raises:
+      TypeError: if one above the first layer couples samples.
+      ValueError: if some are trained at hard samples and some are not.
+    """
+    for estimator in estimators[1:]:
+        _checks.check_coupling(estimator)
     if len({e.relaxed_at for e in estimators}) > 1:
         raise ValueError(
             "All layers must be trained at hard samples, or all at relaxed "
             "ones of one temperature. Received: "
             f"{[(type(e).__name__, e.relaxed_at) for e in estimators]}."
         )
-    if len(estimators) != num_layers:
-        raise ValueError(
-            "`estimator` must be one for each layer, in a list. Received: "
-            f"{len(estimators)} for {num_layers} layers."
-        )
-    return estimators
 
 
 def layer_examples(
@@ -158,12 +170,15 @@ def draw_layers(
     conditionals = _conditionals(distribution)
     for index, conditional in enumerate(conditionals, start=1):
         given = conditional(layers[-1].point)
-        check_distribution(given)
+        _checks.check_distribution(given)
         own_seed = fold_seed(validate_seed(seed), index)
         draw = dataclasses.replace(
-            given.draw(own_seed), num_samples=num_samples, own_parameters=True
+            given.draw(own_seed),
+            num_samples=layers[0].draw.num_samples,
+            own_parameters=True,
+            weights=layers[0].draw.weights,
         )
-        estimators[index].check_draw(given, draw)
+        draw = estimators[index].checked(given, draw, own_seed)
         layers.append(Layer(given, draw, own_seed, estimators[index]))
     return layers
 

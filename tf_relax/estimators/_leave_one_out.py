@@ -40,7 +40,16 @@ class LeaveOneOut(Estimator):
     ) -> Gradients:
         """See `Estimator.gradient`."""
         del control_variate
-        k = draw.num_samples
-        centred = value - tf.reduce_mean(value, axis=0, keepdims=True)
-        # f_k - mean of the others = K / (K - 1) * (f_k - mean of all).
-        return _algebra.scale(draw.score, centred * (k / (k - 1)))
+        return _algebra.scale(draw.score, from_others(value, draw.num_samples))
+
+
+def from_others(value: tf.Tensor, num_samples: int) -> tf.Tensor:
+    """Returns `f(b_k)` less the mean over the others, `[K, B...]`.
+
+    Args:
+      value: `f(b_k)`, `[K, B...]`.
+      num_samples: K > 1.
+    """
+    centred = value - tf.reduce_mean(value, axis=0, keepdims=True)
+    # f_k - mean of the others = K / (K - 1) * (f_k - mean of all).
+    return centred * (num_samples / (num_samples - 1))

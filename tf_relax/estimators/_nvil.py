@@ -10,7 +10,6 @@ from tf_relax.control_variates import ControlVariate
 from tf_relax.control_variates import Network
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
-from tf_relax.estimators._estimator import mean_of
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._reinforce import MovingAverage
 from tf_relax.relaxations import Draw
@@ -152,7 +151,9 @@ class NVIL(Estimator):
     ) -> tf.Tensor:
         """Returns the squared error of the prediction, of each example."""
         del squared_norm
-        return mean_of(tf.square(value - self._predicted(value, c)), draw)
+        return _algebra.mean_of(
+            tf.square(value - self._predicted(value, c)), draw
+        )
 
     def observe(self, value: tf.Tensor, c: ScalarFn) -> None:
         """See `Estimator.observe`."""

@@ -155,12 +155,19 @@ def _toy(results: pathlib.Path) -> str:
 def _bias(results: pathlib.Path) -> str:
     rows = _files.read_csv(results / "bias.csv")
     return table_of(
-        ["estimator", "distribution", "temperature", "bias / gradient norm"],
+        [
+            "estimator",
+            "distribution",
+            "temperature",
+            "f",
+            "bias / gradient norm",
+        ],
         [
             [
                 f"`{row['estimator']}`",
                 row["distribution"],
                 row["temperature"],
+                row["function"],
                 f"{row['relative_bias']} +- {row['standard_error']}",
             ]
             for row in rows

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_relax import distributions
+from tf_relax.estimators import check_layers
 from tf_relax.models import _architectures
 from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
@@ -64,6 +65,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
       seed: of the initial weights and every draw.
 
     Raises:
+      TypeError: if an estimator is none for a layer above the first.
       ValueError: if a name is unknown, only one of encoder and decoder is
         given, their numbers of layers differ, `mean` is outside [0, 1], or
         `num_samples` is too small.
@@ -151,6 +153,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             else each
             for index, each in enumerate(given)
         ]
+        check_layers(self.estimators)
         # Tracked, so that Keras saves what the estimators have learned.
         self.estimator_layers = [x for e in self.estimators for x in e.layers]
         for index, estimator in enumerate(self.estimators):
@@ -278,7 +281,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         logits = getattr(posterior, "first", posterior).logits
         # d log q(b) / d logits at fixed b has mean zero: noise, left out. Of
         # a relaxed b it has not.
-        constant = not any(e.biased for e in self.estimators)
+        constant = all(e.relaxed_at is None for e in self.estimators)
         if constant:
             logits = tf.stop_gradient(logits)
         return lambda *b: (

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
+import inspect
 from typing import Any
 
 from tf_relax import control_variates
 from tf_relax import estimators
 from tf_relax._names import unknown
+from tf_relax.relaxations import BernoulliDraw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +45,9 @@ def named_estimator(
         paper's code, with a network r of ReLU units, and so has "dlax";
         "relax_network" has r alone; "rebar" has the relaxed f only;
         "reinforce" a moving-average baseline; "nvil" that, a network's, and
-        the normalised variance; "..._independent" has independent noises.
-      temperature: `lambda`, at the start, or for good in "concrete".
+        the normalised variance; "..._independent" has independent noises. The
+        others are those of `tf_relax.estimators`, with their defaults.
+      temperature: `lambda`, at the start, or for good in what is biased.
       seed: of the network's initial weights.
       hidden: widths of the layers of the network r.
       weight_decay: of the network r, see `control_variates.Network`.
@@ -65,22 +68,8 @@ def estimator_names() -> list[str]:
     return sorted(_NAMED)
 
 
-def _concrete(options: _Options) -> estimators.Estimator:
-    return estimators.Concrete(options.temperature)
-
-
 def _dlax(options: _Options) -> estimators.Estimator:
     return estimators.DLAX(options.free_form())
-
-
-def _leave_one_out(options: _Options) -> estimators.Estimator:
-    del options
-    return estimators.LeaveOneOut()
-
-
-def _muprop(options: _Options) -> estimators.Estimator:
-    del options
-    return estimators.MuProp()
 
 
 def _nvil(options: _Options) -> estimators.Estimator:
@@ -111,11 +100,23 @@ def _independent(
     return lambda options: make(dataclasses.replace(options, coupled=False))
 
 
+def _plain(name: str) -> Callable[[_Options], estimators.Estimator]:
+    def make(options: _Options) -> estimators.Estimator:
+        arguments = inspect.signature(estimators.class_of(name)).parameters
+        if "temperature" in arguments:
+            return estimators.get(name, temperature=options.temperature)
+        return estimators.get(name)
+
+    return make
+
+
 _NAMED: dict[str, Callable[[_Options], Any]] = {
-    "concrete": _concrete,
+    **{
+        name: _plain(name)
+        for name in estimators.names()
+        if issubclass(BernoulliDraw, estimators.class_of(name).needs)
+    },
     "dlax": _dlax,
-    "leave_one_out": _leave_one_out,
-    "muprop": _muprop,
     "nvil": _nvil,
     "rebar": _rebar,
     "rebar_independent": _independent(_rebar),

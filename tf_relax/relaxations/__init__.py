@@ -7,7 +7,9 @@ distribution's parameters. It knows neither `f` nor a control variate.
 """
 
 from tf_relax.relaxations._bernoulli import bernoulli_draw
+from tf_relax.relaxations._bernoulli import BernoulliDraw
 from tf_relax.relaxations._categorical import categorical_draw
+from tf_relax.relaxations._categorical import CategoricalDraw
 from tf_relax.relaxations._draw import Draw
 from tf_relax.relaxations._draw import Gradients
 from tf_relax.relaxations._draw import PathwiseDraw
@@ -19,6 +21,8 @@ from tf_relax.relaxations._noise import validate_seed
 from tf_relax.relaxations._normal import normal_draw
 
 __all__ = [
+    "BernoulliDraw",
+    "CategoricalDraw",
     "Draw",
     "Gradients",
     "PathwiseDraw",

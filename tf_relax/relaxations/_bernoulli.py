@@ -1,6 +1,7 @@
 """Bernoulli draws: `z = logits + logit(u)`, `b = 1[z > 0]`, and `z | b`."""
 
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -9,10 +10,53 @@ from tf_relax.relaxations._draw import RelaxedDraw
 
 
 @dataclasses.dataclass(frozen=True)
-class _BernoulliDraw(RelaxedDraw):
+class BernoulliDraw(RelaxedDraw):
+    """A draw of Bernoulli units.
+
+    Attributes:
+      logits: log-odds of a 1, `[B..., D]`, in nats.
+      u: the uniform of `z`, shape of `sample`.
+      v: the uniform of `zt`, independent of `u`.
+    """
+
     logits: tf.Tensor
-    u: tf.Tensor  # The uniform of `z`.
-    v: tf.Tensor  # The uniform of `zt`, independent of `u`.
+    u: tf.Tensor
+    v: tf.Tensor
+    unit_ndims: ClassVar[int] = 0
+
+    @property
+    def mean(self) -> tf.Tensor:
+        """See `RelaxedDraw.mean`."""
+        return tf.sigmoid(self.logits)
+
+    def atoms(self) -> tf.Tensor:
+        """See `RelaxedDraw.atoms`."""
+        return tf.constant([0.0, 1.0], self.sample.dtype)
+
+    def log_prob(self, sample: tf.Tensor) -> tf.Tensor:
+        """See `RelaxedDraw.log_prob`."""
+        return -tf.math.softplus((1.0 - 2.0 * sample) * self.logits)
+
+    def other(self, number: int) -> tf.Tensor:
+        """See `RelaxedDraw.other`."""
+        del number  # There is one.
+        return 1.0 - self.sample
+
+    def squash(self, relaxed: tf.Tensor) -> tf.Tensor:
+        """See `RelaxedDraw.squash`."""
+        return tf.sigmoid(relaxed)
+
+    def covariance(self, mean: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
+        """See `RelaxedDraw.covariance`."""
+        return mean * (1.0 - mean) * vector
+
+    def agreeing(self, gap: float) -> tf.Tensor:
+        """See `RelaxedDraw.agreeing`."""
+        return tf.where(
+            self.sample > 0,
+            tf.maximum(self.logits, gap),
+            tf.minimum(self.logits, -gap),
+        )
 
     def pathwise(self, derivative: tf.Tensor) -> Gradients:
         return {"logits": derivative}
@@ -52,7 +96,7 @@ class _BernoulliDraw(RelaxedDraw):
 
 def bernoulli_draw(
     logits: tf.Tensor, u: tf.Tensor, v: tf.Tensor, num_samples: int = 1
-) -> RelaxedDraw:
+) -> BernoulliDraw:
     """Returns the draw of `Bernoulli(logits)` that two uniforms make.
 
     Args:
@@ -68,7 +112,7 @@ def bernoulli_draw(
     relaxed = logits + tf.math.log(u) - tf.math.log1p(-u)
     # H is a step: no derivative passes through the hard sample.
     sample = tf.stop_gradient(tf.cast(relaxed > 0, logits.dtype))
-    return _BernoulliDraw(
+    return BernoulliDraw(
         sample=sample,
         score={"logits": sample - tf.sigmoid(logits)},
         event_ndims=0,

@@ -1,6 +1,7 @@
 """One-hot draws: `z = log p + Gumbel`, `b = argmax z`, and `z | b`."""
 
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -9,9 +10,50 @@ from tf_relax.relaxations._draw import RelaxedDraw
 
 
 @dataclasses.dataclass(frozen=True)
-class _CategoricalDraw(RelaxedDraw):
+class CategoricalDraw(RelaxedDraw):
+    """A draw of one-hot units.
+
+    Attributes:
+      log_probs: normalised, `[B..., C]`, in nats.
+      v: the uniforms of `zt`, independent of those of `z`.
+    """
+
     log_probs: tf.Tensor
-    v: tf.Tensor  # The uniforms of `zt`, independent of those of `z`.
+    v: tf.Tensor
+    unit_ndims: ClassVar[int] = 1
+
+    @property
+    def mean(self) -> tf.Tensor:
+        """See `RelaxedDraw.mean`."""
+        return tf.exp(self.log_probs)
+
+    def atoms(self) -> tf.Tensor:
+        """See `RelaxedDraw.atoms`."""
+        return tf.eye(self.sample.shape[-1], dtype=self.sample.dtype)
+
+    def log_prob(self, sample: tf.Tensor) -> tf.Tensor:
+        """See `RelaxedDraw.log_prob`."""
+        # An impossible class is -inf, and of no account where it is not b.
+        chosen = tf.math.multiply_no_nan(self.log_probs, sample)
+        return tf.reduce_sum(chosen, -1)
+
+    def other(self, number: int) -> tf.Tensor:
+        """See `RelaxedDraw.other`."""
+        return tf.roll(self.sample, number, axis=-1)
+
+    def squash(self, relaxed: tf.Tensor) -> tf.Tensor:
+        """See `RelaxedDraw.squash`."""
+        return tf.nn.softmax(relaxed)
+
+    def covariance(self, mean: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
+        """See `RelaxedDraw.covariance`."""
+        return mean * (vector - tf.reduce_sum(mean * vector, -1, keepdims=True))
+
+    def agreeing(self, gap: float) -> tf.Tensor:
+        """See `RelaxedDraw.agreeing`."""
+        top = tf.reduce_max(self.log_probs, -1, keepdims=True)
+        below = tf.minimum(self.log_probs, top - gap)
+        return tf.where(self.sample > 0, top, below)
 
     def pathwise(self, derivative: tf.Tensor) -> Gradients:
         return {"logits": _through_log_softmax(self.log_probs, derivative)}
@@ -46,7 +88,7 @@ class _CategoricalDraw(RelaxedDraw):
 
 def categorical_draw(
     logits: tf.Tensor, u: tf.Tensor, v: tf.Tensor, num_samples: int = 1
-) -> RelaxedDraw:
+) -> CategoricalDraw:
     """Returns the draw of `OneHotCategorical(logits)` that `u`, `v` make.
 
     Args:
@@ -66,7 +108,7 @@ def categorical_draw(
     sample = tf.one_hot(
         tf.argmax(relaxed, axis=-1), num_classes, dtype=logits.dtype
     )
-    return _CategoricalDraw(
+    return CategoricalDraw(
         sample=tf.stop_gradient(sample),  # argmax has no derivative.
         score={"logits": sample - tf.exp(log_probs)},
         event_ndims=1,

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -21,6 +22,8 @@ class Draw:
       num_samples: K; tensors have a leading axis of this size if K > 1.
       own_parameters: whether each of the K samples has parameters of its
         own, with the same leading axis: above the first layer of a `Chain`.
+      weights: None, or what the samples count, `[K, B...]`, in place of
+        `1 / K`: the mean of `sum_k weights_k f(b_k)` is `E[f(b)]`. Constants.
     """
 
     sample: tf.Tensor
@@ -28,6 +31,7 @@ class Draw:
     event_ndims: int
     num_samples: int
     own_parameters: bool = dataclasses.field(default=False, kw_only=True)
+    weights: tf.Tensor | None = dataclasses.field(default=None, kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +50,67 @@ class RelaxedDraw(Draw, abc.ABC):
     Attributes:
       relaxed: `z`, shape of `sample`, in nats.
       relaxed_score: `d log p(z) / d parameter` with `z` held fixed.
+      unit_ndims: how many trailing axes of `sample` are one unit: 0 for a
+        Bernoulli, 1 for a one-hot categorical.
     """
 
     relaxed: tf.Tensor
     relaxed_score: Gradients
+    unit_ndims: ClassVar[int]
+
+    @property
+    @abc.abstractmethod
+    def mean(self) -> tf.Tensor:
+        """Returns the mean of `b`, `[B..., E...]`."""
+
+    @abc.abstractmethod
+    def atoms(self) -> tf.Tensor:
+        """Returns the A outcomes of a unit, `[A]` or `[A, A]`."""
+
+    @abc.abstractmethod
+    def log_prob(self, sample: tf.Tensor) -> tf.Tensor:
+        """Returns `log p(b)` of each unit, in nats, without its own axis."""
+
+    @abc.abstractmethod
+    def other(self, number: int) -> tf.Tensor:
+        """Returns another outcome of every unit, `number` in 1 to A - 1."""
+
+    @abc.abstractmethod
+    def squash(self, relaxed: tf.Tensor) -> tf.Tensor:
+        """Maps `z / temperature` into the convex hull of the samples."""
+
+    @abc.abstractmethod
+    def covariance(self, mean: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
+        """Returns `Cov(b) vector` at another mean of `b`.
+
+        It is also the Jacobian of `squash` where its value is `mean`.
+        """
+
+    @abc.abstractmethod
+    def agreeing(self, gap: float) -> tf.Tensor:
+        """Returns the logits, moved until `H(logits) = b` by a gap."""
+
+    def at(
+        self,
+        sample: tf.Tensor,
+        num_samples: int,
+        *,
+        weights: tf.Tensor | None = None,
+    ) -> Draw:
+        """Returns a draw of K other samples, without their relaxation.
+
+        Args:
+          sample: `[K, B..., E...]`.
+          num_samples: K > 1.
+          weights: see `Draw`.
+        """
+        return Draw(
+            sample=tf.stop_gradient(sample),
+            score={"logits": sample - self.mean},
+            event_ndims=self.event_ndims,
+            num_samples=num_samples,
+            weights=None if weights is None else tf.stop_gradient(weights),
+        )
 
     @abc.abstractmethod
     def pathwise(self, derivative: tf.Tensor) -> Gradients:

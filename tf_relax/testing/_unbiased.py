@@ -165,11 +165,13 @@ def _standard_errors(columns: _Columns) -> np.ndarray:
     draws, exact, eps = columns
     # NumPy subtracts the mean before it squares: sound where mean >> spread.
     spread = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
-    largest = np.maximum(np.abs(draws).max(axis=0), np.abs(exact))
+    # Of all coordinates: one may be exactly 0, as a sum of others.
+    largest = max(np.abs(draws).max(), np.abs(exact).max())
     rounding = np.maximum(_ROUNDING * eps * largest, np.finfo(float).tiny)
     return np.maximum(spread, rounding)
 
 
 def _z_scores(columns: _Columns) -> np.ndarray:
-    error = columns.draws.mean(axis=0) - columns.exact
+    # In this order: a mean of many equal numbers has an error of rounding.
+    error = (columns.draws - columns.exact).mean(axis=0)
     return error / _standard_errors(columns)

@@ -1,0 +1,84 @@
+"""Whether an estimator is valid for a distribution; else, which one is."""
+
+from typing import Any
+
+from tf_relax.relaxations import BernoulliDraw
+from tf_relax.relaxations import CategoricalDraw
+from tf_relax.relaxations import Draw
+from tf_relax.relaxations import PathwiseDraw
+from tf_relax.relaxations import RelaxedDraw
+
+_NEEDS: dict[type[Draw], str] = {
+    PathwiseDraw: "a continuous, reparameterised distribution",
+    RelaxedDraw: "a discrete distribution with a relaxation",
+    BernoulliDraw: "a Bernoulli distribution",
+    CategoricalDraw: "a one-hot categorical distribution",
+}
+
+# What to use for a draw that was received.
+_INSTEAD: dict[type[Draw], str] = {
+    PathwiseDraw: "`lax_gradient` (LAX)",
+    RelaxedDraw: "`relax_gradient` (RELAX)",
+}
+
+
+def check_distribution(distribution: Any) -> None:
+    """Raises a TypeError if it is none of this package's."""
+    if hasattr(distribution, "conditionals"):
+        raise TypeError(
+            "A `Chain` has an estimator for each layer. Received: a Chain for "
+            "one estimator. Use tf_relax.expectation(f, chain, "
+            "estimator=[...], seed=...)."
+        )
+    if not hasattr(distribution, "pull_back"):
+        kind = type(distribution)
+        raise TypeError(
+            "Estimators need a distribution of tf_relax.distributions. "
+            f"Received: {kind.__module__}.{kind.__name__}. Use "
+            f"tf_relax.distributions.{kind.__name__} in its place."
+        )
+
+
+def check_draw(estimator: Any, distribution: Any, draw: Draw) -> None:
+    """Raises a TypeError if the estimator is not valid for such a draw."""
+    name = type(estimator).__name__
+    if not isinstance(draw, estimator.needs):
+        use = [
+            text for kind, text in _INSTEAD.items() if isinstance(draw, kind)
+        ]
+        if estimator.counterpart and isinstance(draw, RelaxedDraw):
+            use.insert(0, estimator.counterpart)
+        use.append("`reinforce_gradient` (Reinforce)")
+        raise TypeError(
+            f"{name} needs {_NEEDS[estimator.needs]}. Received: "
+            f"{type(distribution).__name__}. Use {' or '.join(use)}."
+        )
+
+
+def check_coupling(estimator: Any) -> None:
+    """Raises a TypeError if it cannot be used above the first layer."""
+    if estimator.couples:
+        name = type(estimator).__name__
+        raise TypeError(
+            f"{name} couples the samples of one distribution; above the first "
+            "layer of a `Chain` each sample has parameters of its own. "
+            f"Received: {name} for such a layer. Use another there, such as "
+            f"estimator=[{name}(), LeaveOneOut()]."
+        )
+
+
+def check_num_samples(estimator: Any, num_samples: int | None) -> int:
+    """Returns the number of samples, `min_samples` by default.
+
+    Raises:
+      ValueError: if the estimator cannot use so many.
+    """
+    least, step = estimator.min_samples, estimator.samples_step
+    num_samples = least if num_samples is None else num_samples
+    if num_samples < least or num_samples % step:
+        multiple = f", a multiple of {step}" if step > 1 else ""
+        raise ValueError(
+            f"`{type(estimator).__name__}` needs num_samples >= {least}"
+            f"{multiple}. Received: num_samples={num_samples}."
+        )
+    return num_samples
