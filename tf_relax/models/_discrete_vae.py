@@ -13,6 +13,7 @@ from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
 from tf_relax.models._checks import check_range
 from tf_relax.models._named import named_estimator
+from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import listed
 from tf_relax.models._networks import logits_of
 from tf_relax.models._networks import logits_of_constant
@@ -114,14 +115,14 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             shape=self.image_shape,
             initializer="zeros",
             trainable=False,
-            dtype="float32",
+            dtype=at_least_float32(),
             name="mean",
         )
         self.mean.assign(self._mean_image(mean))
         self.prior_logits = self.add_weight(
             shape=(self.layer_sizes[-1],),
             initializer="zeros",
-            dtype="float32",
+            dtype=at_least_float32(),
             name="prior_logits",
         )
         self.estimator_options = dict(estimator_options or {})
@@ -242,7 +243,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             self.prior_logits,
         ]
         log_ratio = sum(map(log_bernoulli_ratio, samples, prior, posterior))
-        return log_likelihood + kl_weight * log_ratio
+        return log_likelihood + tf.cast(kl_weight, log_ratio.dtype) * log_ratio
 
     def with_estimator(
         self, estimator: Any, *, temperature: float = 0.5, seed: int = 0
@@ -316,11 +317,12 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         ]
 
     def _pixels(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns images as float32 in `image_shape`."""
-        return tf.reshape(tf.cast(images, tf.float32), [-1, *self.image_shape])
+        """Returns images in the dtype of the weights and `image_shape`."""
+        pixels = tf.cast(images, self.mean.dtype)
+        return tf.reshape(pixels, [-1, *self.image_shape])
 
     def _mean_image(self, mean: Any) -> np.ndarray:
-        mean = np.asarray(mean, np.float32)
+        mean = np.asarray(mean, self.mean.dtype)
         check_range("mean", mean)
         if mean.size == self._num_pixels:
             mean = mean.reshape(self.image_shape)
