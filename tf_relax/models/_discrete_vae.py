@@ -12,7 +12,7 @@ from tf_relax.models import _architectures
 from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
 from tf_relax.models._checks import check_range
-from tf_relax.models._named import named_estimator
+from tf_relax.models._named import estimators_of_layers
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import listed
 from tf_relax.models._networks import logits_of
@@ -132,26 +132,13 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
 
     def _set_estimators(self, num_samples: int | None) -> None:
         """Makes an estimator a layer, with its weights."""
-        num_layers = len(self.layer_sizes)
-        given = self.estimator
-        if not isinstance(given, list | tuple):
-            given = [given] * num_layers if isinstance(given, str) else [given]
-        if len(given) != num_layers:
-            raise ValueError(
-                "`estimator` must be one for each layer, in a list, or a name. "
-                f"Received: {len(given)} for {num_layers} layers."
-            )
-        self.estimators = [
-            named_estimator(
-                each,
-                self.temperature,
-                self.seed + 5000 * index,
-                **self.estimator_options,
-            )
-            if isinstance(each, str)
-            else each
-            for index, each in enumerate(given)
-        ]
+        self.estimators = estimators_of_layers(
+            self.estimator,
+            len(self.layer_sizes),
+            self.temperature,
+            self.seed,
+            self.estimator_options,
+        )
         # Tracked, so that Keras saves what the estimators have learned.
         self.estimator_layers = [x for e in self.estimators for x in e.layers]
         for index, estimator in enumerate(self.estimators):

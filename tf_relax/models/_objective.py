@@ -60,7 +60,9 @@ def loss_gradients(
             context=model.context(images),
         )
         loss = tf.reduce_mean(losses)
-        penalties = [x for layer in model.estimator_layers for x in layer.losses]
+        penalties = [
+            x for layer in model.estimator_layers for x in layer.losses
+        ]
         penalty = penalty_weight * sum(penalties) if penalties else 0.0
         scaled = scale(loss + penalty)
     gradients = tape.gradient(scaled, values)

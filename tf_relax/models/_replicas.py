@@ -13,6 +13,7 @@ from tf_relax.models._checks import check_alike
 from tf_relax.models._checks import check_range
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._replicated_adam import ReplicatedAdam
+from tf_relax.models._stack import Stack
 
 
 class Replicas:
@@ -78,10 +79,10 @@ class Replicas:
         self.kl_warmup_steps = kl_warmup_steps
         self.seeds = [model.seed for model in models]
         self._decays = tf.constant(weight_decays, at_least_float32())
-        self._trained = _Stack([model.model_variables for model in models])
-        self._learned = _Stack([model.estimator_variables for model in models])
+        self._trained = Stack([model.model_variables for model in models])
+        self._learned = Stack([model.estimator_variables for model in models])
         # Moving averages and the like, and the mean image.
-        self._state = _Stack([m.non_trainable_weights for m in models])
+        self._state = Stack([m.non_trainable_weights for m in models])
         self._all = self._trained + self._learned + self._state
         self.optimizer = ReplicatedAdam(rates, beta_2)
         self.control_variate_optimizer = ReplicatedAdam(
@@ -222,7 +223,7 @@ class Replicas:
             self.control_variate_optimizer.iterations.assign_add(1)
 
     def _gradients(
-        self, images: tf.Tensor, seeds: tf.Tensor, wanted: "_Stack"
+        self, images: tf.Tensor, seeds: tf.Tensor, wanted: Stack
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Returns every replica's gradients and mean ELBO.
 
@@ -287,26 +288,3 @@ class Replicas:
         """Returns a scope in which the model has these weights."""
         pairs = zip(self._all.variables, values, strict=True)
         return keras.StatelessScope(state_mapping=list(pairs))
-
-
-class _Stack:
-    """Variables of several models, as one with a leading axis.
-
-    Args:
-      of_models: the same Keras variables of each model.
-    """
-
-    def __init__(self, of_models: Sequence[Sequence[Any]]) -> None:
-        """See the class."""
-        self.variables = list(of_models[0])
-        self.stacked = [
-            tf.Variable(np.stack([v.numpy() for v in same]), name="replicas")
-            for same in zip(*of_models, strict=True)
-        ]
-
-    def __add__(self, other: "_Stack") -> "_Stack":
-        """Returns both, one after the other; the variables are the same."""
-        both = _Stack([[]])
-        both.variables = [*self.variables, *other.variables]
-        both.stacked = [*self.stacked, *other.stacked]
-        return both

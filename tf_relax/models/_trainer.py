@@ -16,7 +16,6 @@ from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_replicas
 
 
-
 class EstimatorTrainer(keras.Model, abc.ABC):
     """A Keras model with an estimator a layer and two optimizers.
 
