@@ -1,12 +1,14 @@
 r"""Times optimizer steps of the VAE, all updates included.
 
 Writes the CSV file `--out` (columns `estimator, architecture, batch_size,
-steps_per_call, jit_compile, median_ms, min_ms, max_ms,
-ratio_to_leave_one_out`), and beside it a `.json` with the device, the
-versions and the machine's matrix-product rate.
+steps_per_call, jit_compile, replicas, median_ms, min_ms, max_ms,
+compile_seconds, ratio_to_leave_one_out, ratio_to_single_runs`), and beside it
+a `.json` with the device, the versions and the machine's matrix-product rate.
 
 Example:
   python bin/benchmark.py --out=runs/benchmark.csv
+  python bin/benchmark.py --estimator=relax --replicas=1,8 \
+    --jit_compile=true --out=runs/replicas.csv
 """
 
 import pathlib

@@ -293,7 +293,7 @@ def test_benchmark_columns_and_reference(tmp_path):
     assert [row["replicas"] for row in rows] == ["1", "1", "2", "2"]
     assert float(rows[0]["ratio_to_leave_one_out"]) == 1.0
     assert float(rows[1]["ratio_to_single_runs"]) == 1.0
-    # Each with a median of its own: two replicas against two single steps.
+    # A median of ratios lies between those of the extremes; 1 % is rounding.
     own, alone = (
         [float(rows[i][f"{x}_ms"]) for x in ("min", "max")] for i in (3, 1)
     )

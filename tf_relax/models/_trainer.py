@@ -134,8 +134,10 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         self.optimizer.build(self.model_variables)
         self.control_variate_optimizer.build(self.estimator_variables)
 
-    def get_compile_config(self) -> dict[str, Any]:
+    def get_compile_config(self) -> dict[str, Any] | None:
         """See `keras.Model.get_compile_config`."""
+        if not self.compiled:
+            return None
         serialize = keras.saving.serialize_keras_object
         return {
             "optimizer": serialize(self.optimizer),
