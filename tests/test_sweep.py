@@ -13,6 +13,7 @@ import pytest
 
 from tf_relax import datasets
 from tf_relax import experiments
+from tf_relax.experiments import _plots
 from tf_relax.experiments import _sweep_files
 from tf_relax.models import DiscreteVAE
 from tf_relax.models import Replicas
@@ -274,7 +275,9 @@ def test_a_sweep_writes_what_it_promises(tiny, tmp_path):
     assert best.seed == summary["best"]["seed"]
 
 
-def test_a_sweep_has_the_numbers_of_train_vae(tiny, tmp_path):
+def test_a_sweep_has_the_numbers_of_train_vae(tiny, tmp_path, monkeypatch):
+    # It draws 64 images of 28 x 28.
+    monkeypatch.setattr(_plots, "draw_images", lambda *args: None)
     summary = _sweep(tmp_path / "sweep", steps=4)
     alone = experiments.train_vae(
         experiments.VAESettings(
