@@ -50,9 +50,16 @@ def restore(replicas: Replicas, folder: pathlib.Path) -> int:
     """Takes the newest whole checkpoint; returns its epoch, 0 if none."""
     for path in reversed(_callbacks.checkpoints(folder, _ENDING)):
         try:
-            with np.load(path) as arrays:
+            # NumPy does not close what it cannot read.
+            with open(path, "rb") as file, np.load(file) as arrays:
                 values = [arrays[f"v{i}"] for i in range(len(arrays.files))]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (
+            EOFError,
+            OSError,
+            ValueError,
+            KeyError,
+            zipfile.BadZipFile,
+        ) as error:
             logging.warning(
                 "%s is damaged (%s); taking the one before it.", path, error
             )
