@@ -1,14 +1,17 @@
 r"""Times optimizer steps of the VAE, or policy gradients, updates included.
 
 Writes the CSV file `--out`: with `--suite=vae` the columns `estimator,
-architecture, batch_size, steps_per_call, jit_compile, median_ms, min_ms,
-max_ms, ratio_to_leave_one_out`, with `--suite=rl` environment steps a second
-and the milliseconds of an update and of its parts. Beside it a `.json` with
-the device and the versions.
+architecture, batch_size, steps_per_call, jit_compile, replicas, median_ms,
+min_ms, max_ms, compile_seconds, ratio_to_leave_one_out,
+ratio_to_single_runs`, with `--suite=rl` environment steps a second and the
+milliseconds of an update and of its parts. Beside it a `.json` with the device
+and the versions.
 
 Examples:
   python bin/benchmark.py --out=runs/benchmark.csv
   python bin/benchmark.py --suite=rl --out=runs/rl_benchmark.csv
+  python bin/benchmark.py --estimator=relax --replicas=1,8 \
+    --jit_compile=true --out=runs/replicas.csv
 """
 
 import pathlib

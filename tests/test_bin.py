@@ -270,6 +270,7 @@ def test_benchmark_columns_and_reference(tmp_path):
         batch_size="10",
         steps_per_call="2",
         jit_compile="false",
+        replicas="1,2",
         rounds=2,
         steps_per_round=2,
     )
@@ -281,12 +282,24 @@ def test_benchmark_columns_and_reference(tmp_path):
         "batch_size",
         "steps_per_call",
         "jit_compile",
+        "replicas",
         "median_ms",
         "min_ms",
         "max_ms",
+        "compile_seconds",
         "ratio_to_leave_one_out",
+        "ratio_to_single_runs",
     ]
+    assert [row["replicas"] for row in rows] == ["1", "1", "2", "2"]
     assert float(rows[0]["ratio_to_leave_one_out"]) == 1.0
+    assert float(rows[1]["ratio_to_single_runs"]) == 1.0
+    # A median of ratios lies between those of the extremes; 1 % is rounding.
+    own, alone = (
+        [float(rows[i][f"{x}_ms"]) for x in ("min", "max")] for i in (3, 1)
+    )
+    ratio = float(rows[3]["ratio_to_single_runs"])
+    assert own[0] / (2 * alone[1]) * 0.99 <= ratio
+    assert ratio <= own[1] / (2 * alone[0]) * 1.01
     assert float(rows[1]["min_ms"]) <= float(rows[1]["median_ms"])
     beside = json.loads((tmp_path / "b.json").read_text())
     assert beside["matrix_product_gflops"] > 0

@@ -241,6 +241,14 @@ def test_saved_loaded_and_continued_is_never_having_saved(
     _assert_same_weights(straight, loaded)
 
 
+def test_a_model_without_optimizers_can_be_saved(tmp_path):
+    vae = _vae(compiled=False)
+    loaded = keras.models.load_model(_saved(vae, tmp_path / "vae.keras"))
+    assert not loaded.compiled
+    for a, b in zip(vae.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_loaded_model_has_the_settings(tmp_path):
     c = tfr.control_variates
     estimator = tfr.RELAX(

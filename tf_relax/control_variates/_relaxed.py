@@ -64,10 +64,14 @@ class RelaxedFunction(ControlVariate):
                 "`RelaxedFunction` needs f and a discrete distribution with a "
                 f"relaxation. Received: f={f}, squash={squash}."
             )
-        inverse = tf.exp(-tf.cast(self.log_temperature, z.dtype))
+        inverse = self.inverse_temperature(z.dtype)
         if isinstance(f, LayerFunction):
             f = functools.partial(f.relaxed, inverse_temperature=inverse)
         return tf.cast(relaxed_value(f, squash(z * inverse)), z.dtype)
+
+    def inverse_temperature(self, dtype: tf.DType) -> tf.Tensor:
+        """Returns `1 / lambda` as it is now. Scalar."""
+        return tf.exp(-tf.cast(self.log_temperature, dtype))
 
     def get_config(self) -> dict[str, Any]:
         """See `keras.layers.Layer.get_config`."""

@@ -56,10 +56,9 @@ class Concrete(Estimator):
 
     def point(self, draw: RelaxedDraw, distribution: Any) -> tf.Tensor:
         """See `Estimator.point`."""
+        inverse = self.control_variate.inverse_temperature(draw.relaxed.dtype)
         # A constant: `gradient` has the derivative of f by it.
-        return tf.stop_gradient(
-            distribution.squash(draw.relaxed / self.temperature)
-        )
+        return tf.stop_gradient(distribution.squash(draw.relaxed * inverse))
 
     def gradient(
         self, draw: RelaxedDraw, value: tf.Tensor, control_variate: ScalarFn

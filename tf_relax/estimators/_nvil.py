@@ -166,7 +166,7 @@ class NVIL(Estimator):
         """See `Estimator.factor`."""
         if not self.normalize:
             return tf.ones([])
-        return 1.0 / tf.maximum(1.0, self.deviation())
+        return 1.0 / tf.maximum(self.deviation(), 1.0)
 
     def deviation(self) -> tf.Tensor:
         """Returns s, the standard deviation that the signal has had."""

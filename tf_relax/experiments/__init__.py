@@ -24,6 +24,8 @@ from tf_relax.experiments._rl_settings import RLSettings
 from tf_relax.experiments._settings import define_flags
 from tf_relax.experiments._settings import from_flags
 from tf_relax.experiments._settings import write_flags
+from tf_relax.experiments._sweep import train_sweep
+from tf_relax.experiments._sweep_settings import SweepSettings
 from tf_relax.experiments._tables import write_tables
 from tf_relax.experiments._toy import run_toy
 from tf_relax.experiments._toy import ToySettings
@@ -42,6 +44,7 @@ __all__ = [
     "RLBenchmarkSettings",
     "RLSettings",
     "SCHEDULES",
+    "SweepSettings",
     "ToySettings",
     "VAESettings",
     "benchmark",
@@ -58,6 +61,7 @@ __all__ = [
     "rl_benchmark",
     "run_toy",
     "train_rl",
+    "train_sweep",
     "train_toy",
     "train_vae",
     "vae_runs",

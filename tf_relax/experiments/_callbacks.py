@@ -197,9 +197,11 @@ class StopAtStep(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def checkpoints(folder: pathlib.Path) -> list[pathlib.Path]:
+def checkpoints(
+    folder: pathlib.Path, ending: str = ".keras"
+) -> list[pathlib.Path]:
     """Returns the checkpoints of a run, oldest first."""
-    return sorted(folder.glob("epoch_*.keras"))
+    return sorted(folder.glob(f"epoch_*{ending}"))
 
 
 def epoch_of(checkpoint: pathlib.Path) -> int:

@@ -96,6 +96,7 @@ def draw_bands(
     path: pathlib.Path,
     curves: Mapping[str, Mapping[str, np.ndarray]],
     panels: Mapping[str, str],
+    title: str = "",
 ) -> None:
     """Draws curves of several seeds as means with bands of one deviation.
 
@@ -103,11 +104,14 @@ def draw_bands(
       path: of the PNG.
       curves: label -> {"step": [T], quantity: [num_seeds, T]}.
       panels: quantity -> label of its axis; one panel each.
+      title: above the picture.
     """
     made = figure(1, len(panels), 5.5 * len(panels), 3.8)
     if made is None:
         return
     drawing, axes = made
+    if title:
+        drawing.suptitle(title)
     for axis, (quantity, name) in zip(axes[0], panels.items(), strict=True):
         for label, curve in curves.items():
             if quantity not in curve:

@@ -20,7 +20,7 @@ from tf_relax.experiments._vae_model import VAESettings
 from tf_relax.models import DiscreteVAE
 from tf_relax.models import named_estimator
 
-_EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 1000
 _VARIANCE_IMAGES = 200
 
 
@@ -52,7 +52,7 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
         data_dir=settings.data_dir or None,
         binarization=settings.binarization,
     )
-    call_size = _call_size(settings, len(data.train))
+    size = call_size(settings, len(data.train))
     model, epoch = _newest_model(out / "checkpoints")
     if model is None:
         model = make_model(settings, data)
@@ -64,7 +64,7 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
     )
     batches = datasets.Batches(
         data.train,
-        call_size,
+        size,
         seed=settings.seed,
         dynamic=data.dynamic,
         start_epoch=epoch,
@@ -81,7 +81,7 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
             epochs=epochs,
             verbose=0,
             validation_data=(valid,),
-            validation_batch_size=_EVALUATION_BATCH,
+            validation_batch_size=EVALUATION_BATCH,
             validation_freq=settings.evaluate_every,
             callbacks=[
                 _callbacks.StopAtStep(settings.steps),
@@ -112,7 +112,12 @@ def _newest_model(folder: pathlib.Path) -> tuple[DiscreteVAE | None, int]:
     return None, 0
 
 
-def _call_size(settings: VAESettings, num_images: int) -> int:
+def call_size(settings: VAESettings, num_images: int) -> int:
+    """Returns how many images one call takes.
+
+    Raises:
+      ValueError: if there are not so many.
+    """
     size = settings.batch_size * settings.steps_per_call
     if size > num_images:
         raise ValueError(
@@ -166,7 +171,7 @@ def _finish(
     for split in ("valid", "test"):
         images = datasets.binary_images(getattr(data, split), data.dynamic)
         result = model.evaluate(
-            images, batch_size=_EVALUATION_BATCH, verbose=0, return_dict=True
+            images, batch_size=EVALUATION_BATCH, verbose=0, return_dict=True
         )
         summary |= {f"{split}_{name}": x for name, x in result.items()}
     _files.write_json(out / "summary.json", summary)

@@ -122,10 +122,33 @@ def make_model(
     settings: VAESettings, data: datasets.ImageDataset
 ) -> DiscreteVAE:
     """Returns the compiled model, its control variate pretrained if asked."""
+    model = build_model(settings, data)
+    model.compile(
+        *(
+            keras.optimizers.Adam(rate, beta_2=settings.beta2)
+            for rate in learning_rates(settings)
+        ),
+        steps_per_call=settings.steps_per_call,
+        kl_warmup_steps=kl_warmup_steps(settings, data),
+        jit_compile=settings.jit_compile,
+    )
+    if settings.control_variate_pretraining:
+        model.fit_control_variates(
+            datasets.binary_images(data.train, data.dynamic),
+            settings.batch_size,
+            settings.control_variate_pretraining,
+        )
+    return model
+
+
+def build_model(
+    settings: VAESettings, data: datasets.ImageDataset
+) -> DiscreteVAE:
+    """Returns the model, without optimizers."""
     # The paper's code has the mean over units of squares of gradients of a
     # mean over the batch, where ours has a mean over the batch of sums.
     unit = settings.num_latents * settings.batch_size**2
-    model = DiscreteVAE(
+    return DiscreteVAE(
         settings.architecture,
         settings.num_latents,
         settings.estimator,
@@ -140,26 +163,15 @@ def make_model(
         image_shape=data.train.shape[1:],
         seed=settings.seed,
     )
+
+
+def kl_warmup_steps(settings: VAESettings, data: datasets.ImageDataset) -> int:
+    """Returns in how many steps the weight of the KL term rises to 1."""
     steps_per_epoch = len(data.train) // settings.batch_size
-    model.compile(
-        *(
-            keras.optimizers.Adam(rate, beta_2=settings.beta2)
-            for rate in _learning_rates(settings)
-        ),
-        steps_per_call=settings.steps_per_call,
-        kl_warmup_steps=round(settings.kl_warmup_epochs * steps_per_epoch),
-        jit_compile=settings.jit_compile,
-    )
-    if settings.control_variate_pretraining:
-        model.fit_control_variates(
-            datasets.binary_images(data.train, data.dynamic),
-            settings.batch_size,
-            settings.control_variate_pretraining,
-        )
-    return model
+    return round(settings.kl_warmup_epochs * steps_per_epoch)
 
 
-def _learning_rates(settings: VAESettings) -> list[Any]:
+def learning_rates(settings: VAESettings) -> list[Any]:
     """Returns the rate or schedule of the model and of the control variate.
 
     Raises:

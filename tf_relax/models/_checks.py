@@ -1,6 +1,6 @@
 """What users may hand to a model, and what they are told otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,39 @@ def check_replicas(replicas: int, steps_per_call: int) -> None:
             "gather their gradients inside a loop. Received: "
             f"steps_per_call={steps_per_call}, {replicas} replicas."
         )
+
+
+def check_alike(models: Sequence[Any], **lists: Sequence[Any]) -> None:
+    """Raises a ValueError if models cannot be replicas of each other.
+
+    Args:
+      models: of the replicas.
+      **lists: what must be given once for each.
+    """
+    if not models:
+        raise ValueError("There must be a model at least. Received: none.")
+    for name, values in lists.items():
+        if len(values) != len(models):
+            raise ValueError(
+                f"`{name}` must have one entry a model. Received: "
+                f"{len(values)} for {len(models)} models."
+            )
+    kinds = [_kind(model) for model in models]
+    for index, kind in enumerate(kinds):
+        if kind != kinds[0]:
+            raise ValueError(
+                "The models must be alike but for weights and seeds: the same "
+                "architecture, estimators and number of samples. Received: "
+                f"model 0 with {kinds[0]}, model {index} with {kind}."
+            )
+
+
+def _kind(model: Any) -> dict[str, Any]:
+    return {
+        "estimators": [type(e).__name__ for e in model.estimators],
+        "num_samples": model.num_samples,
+        "shapes": [tuple(v.shape) for v in model.weights],
+    }
 
 
 def check_range(name: str, x: Any) -> None:

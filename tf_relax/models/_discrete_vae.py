@@ -13,7 +13,8 @@ from tf_relax.models import _architectures
 from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
 from tf_relax.models._checks import check_range
-from tf_relax.models._named import named_estimator
+from tf_relax.models._named import estimators_of_layers
+from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import listed
 from tf_relax.models._networks import logits_of
 from tf_relax.models._networks import logits_of_constant
@@ -116,14 +117,14 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             shape=self.image_shape,
             initializer="zeros",
             trainable=False,
-            dtype="float32",
+            dtype=at_least_float32(),
             name="mean",
         )
         self.mean.assign(self._mean_image(mean))
         self.prior_logits = self.add_weight(
             shape=(self.layer_sizes[-1],),
             initializer="zeros",
-            dtype="float32",
+            dtype=at_least_float32(),
             name="prior_logits",
         )
         self.estimator_options = dict(estimator_options or {})
@@ -133,26 +134,13 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
 
     def _set_estimators(self, num_samples: int | None) -> None:
         """Makes an estimator a layer, with its weights."""
-        num_layers = len(self.layer_sizes)
-        given = self.estimator
-        if not isinstance(given, list | tuple):
-            given = [given] * num_layers if isinstance(given, str) else [given]
-        if len(given) != num_layers:
-            raise ValueError(
-                "`estimator` must be one for each layer, in a list, or a name. "
-                f"Received: {len(given)} for {num_layers} layers."
-            )
-        self.estimators = [
-            named_estimator(
-                each,
-                self.temperature,
-                self.seed + 5000 * index,
-                **self.estimator_options,
-            )
-            if isinstance(each, str)
-            else each
-            for index, each in enumerate(given)
-        ]
+        self.estimators = estimators_of_layers(
+            self.estimator,
+            len(self.layer_sizes),
+            self.temperature,
+            self.seed,
+            self.estimator_options,
+        )
         check_layers(self.estimators)
         # Tracked, so that Keras saves what the estimators have learned.
         self.estimator_layers = [x for e in self.estimators for x in e.layers]
@@ -245,7 +233,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             self.prior_logits,
         ]
         log_ratio = sum(map(log_bernoulli_ratio, samples, prior, posterior))
-        return log_likelihood + kl_weight * log_ratio
+        return log_likelihood + tf.cast(kl_weight, log_ratio.dtype) * log_ratio
 
     def with_estimator(
         self, estimator: Any, *, temperature: float = 0.5, seed: int = 0
@@ -319,11 +307,12 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         ]
 
     def _pixels(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns images as float32 in `image_shape`."""
-        return tf.reshape(tf.cast(images, tf.float32), [-1, *self.image_shape])
+        """Returns images in the dtype of the weights and `image_shape`."""
+        pixels = tf.cast(images, self.mean.dtype)
+        return tf.reshape(pixels, [-1, *self.image_shape])
 
     def _mean_image(self, mean: Any) -> np.ndarray:
-        mean = np.asarray(mean, np.float32)
+        mean = np.asarray(mean, self.mean.dtype)
         check_range("mean", mean)
         if mean.size == self._num_pixels:
             mean = mean.reshape(self.image_shape)

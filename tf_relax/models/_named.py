@@ -1,6 +1,6 @@
 """Estimators by name, with the control variates that suit a VAE."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import inspect
 from typing import Any
@@ -61,6 +61,40 @@ def named_estimator(
     return _NAMED[name](
         _Options(temperature, seed, tuple(hidden), weight_decay, coupled)
     )
+
+
+def estimators_of_layers(
+    given: Any,
+    num_layers: int,
+    temperature: float,
+    seed: int,
+    options: Mapping[str, Any],
+) -> list[estimators.Estimator]:
+    """Returns an estimator for each layer.
+
+    Args:
+      given: a name, which makes one for each; an object; or a list of either.
+      num_layers: how many stochastic layers there are.
+      temperature: see `named_estimator`.
+      seed: of the first layer's; those above have others.
+      options: further arguments of `named_estimator`.
+
+    Raises:
+      ValueError: if there are more or fewer than layers.
+    """
+    if not isinstance(given, list | tuple):
+        given = [given] * num_layers if isinstance(given, str) else [given]
+    if len(given) != num_layers:
+        raise ValueError(
+            "`estimator` must be one for each layer, in a list, or a name. "
+            f"Received: {len(given)} for {num_layers} layers."
+        )
+    return [
+        named_estimator(each, temperature, seed + 5000 * index, **options)
+        if isinstance(each, str)
+        else each
+        for index, each in enumerate(given)
+    ]
 
 
 def estimator_names() -> list[str]:

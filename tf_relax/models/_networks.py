@@ -6,6 +6,11 @@ import keras
 import tensorflow as tf
 
 
+def at_least_float32() -> str:
+    """Returns Keras' float type, but float32 for what is shorter."""
+    return "float64" if keras.config.floatx() == "float64" else "float32"
+
+
 def listed(encoder: Any, decoder: Any) -> tuple[list[Any], list[Any]]:
     """Returns the user's encoders and decoders as lists, empty if none.
 
@@ -59,7 +64,7 @@ def _check_sizes(encoders: list[Any], decoders: list[Any]) -> None:
 
 
 def logits_of(network: keras.Model, latents: tf.Tensor) -> tf.Tensor:
-    """Returns the logits of another layer in float32.
+    """Returns the logits of another layer, in float32 at least.
 
     Args:
       network: from `[N, D]` to `[N, ...]`; it is given `2 b - 1`.
@@ -87,6 +92,6 @@ def _flat(latents: tf.Tensor) -> tf.Tensor:
 def _as_given(logits: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
     shape = tf.concat([tf.shape(latents)[:-1], tf.shape(logits)[1:]], 0)
     return tf.ensure_shape(
-        tf.reshape(tf.cast(logits, tf.float32), shape),
+        tf.reshape(tf.cast(logits, at_least_float32()), shape),
         latents.shape[:-1].concatenate(logits.shape[1:]),
     )

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_relax import distributions
+from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import logits_of
 from tf_relax.relaxations import fold_seed
 
@@ -24,7 +25,7 @@ class Sampling:
         """Returns pixel probabilities, decoded from the posterior's mode."""
         posterior = self.posterior(images)
         first = getattr(posterior, "first", posterior)
-        mode = tf.cast(first.logits > 0, tf.float32)
+        mode = tf.cast(first.logits > 0, first.logits.dtype)
         return tf.sigmoid(self.pixel_logits(mode))
 
     def reconstruct(self, images: Any, seed: Any = (0, 0)) -> tf.Tensor:
@@ -72,7 +73,8 @@ class Sampling:
         References:
           [1]: Burda et al. Importance weighted autoencoders. ICLR 2016.
         """
-        size = tf.shape(images)[0]
+        size, lowest = tf.shape(images)[0], tf.float32.min
+        dtype = at_least_float32()
 
         def more(index: tf.Tensor, total: tf.Tensor) -> Any:
             samples, first = self._draw(images, fold_seed(seed, index))
@@ -82,10 +84,10 @@ class Sampling:
         _, total = tf.while_loop(
             lambda index, _: index < num_samples,
             more,
-            (tf.constant(0), tf.fill([size], tf.float32.min)),
+            (tf.constant(0), tf.fill([size], tf.cast(lowest, dtype))),
             parallel_iterations=1,
         )
-        return total - tf.math.log(float(num_samples))
+        return total - tf.cast(tf.math.log(float(num_samples)), dtype)
 
     def _draw(self, images: tf.Tensor, seed: Any) -> tuple[list[Any], Any]:
         """Returns hard samples of all layers, and q(b_1 | x)."""
@@ -100,5 +102,5 @@ class Sampling:
 
 
 def bernoulli(logits: tf.Tensor) -> distributions.Bernoulli:
-    """Returns a layer's distribution, in float32 whatever the policy."""
-    return distributions.Bernoulli(logits=tf.cast(logits, tf.float32))
+    """Returns a layer's distribution, in float32 at least."""
+    return distributions.Bernoulli(logits=tf.cast(logits, at_least_float32()))

@@ -1,14 +1,21 @@
 """K optimizer steps over one flat batch, and gradients of one image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from tf_relax import estimators
+from tf_relax.models._objective import PRETRAIN
+
+_PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
 
 
 def run_steps(
-    step: Callable[[tf.Tensor], tf.Tensor], batch: tf.Tensor, num_steps: int
+    step: Callable[[tf.Tensor], tf.Tensor],
+    batch: tf.Tensor,
+    num_steps: int,
+    replicas: tuple[int, ...] = (),
 ) -> tf.Tensor:
     """Cuts `batch` into `num_steps` equal parts and steps over each.
 
@@ -16,15 +23,16 @@ def run_steps(
     are left out. If N < K there are N steps of one example.
 
     Args:
-      step: takes `[B, ...]`, returns a float32 scalar.
+      step: takes `[B, ...]`, returns a scalar, or `replicas`.
       batch: `[K * B, ...]`.
       num_steps: K.
+      replicas: shape of what `step` returns.
 
     Returns:
-      The mean of what `step` returned. Scalar.
+      The mean of what `step` returned, in float32.
     """
     if num_steps == 1:
-        return step(batch)
+        return tf.cast(step(batch), tf.float32)
     size = tf.shape(batch)[0]
     count = tf.minimum(num_steps, size)
     part = size // count
@@ -34,15 +42,34 @@ def run_steps(
     parts = tf.reshape(batch[: count * part], shape)
 
     def body(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return index + 1, total + step(parts[index])
+        return index + 1, total + tf.cast(step(parts[index]), tf.float32)
 
     _, total = tf.while_loop(
         lambda index, _: index < count,
         body,
-        (tf.constant(0), tf.constant(0.0)),
+        (tf.constant(0), tf.zeros(replicas)),
         parallel_iterations=1,
     )
     return total / tf.cast(count, total.dtype)
+
+
+def pretraining_batches(
+    images: np.ndarray, batch_size: int, steps: int, *, seed: int, done: int
+) -> Iterator[np.ndarray]:
+    """Yields flat batches for steps of the control variates alone.
+
+    Args:
+      images: to draw from, with replacement, `[N, ...]`.
+      batch_size: B.
+      steps: how many in all; of each batch, its length divided by B.
+      seed: of the run.
+      done: such steps that were taken before.
+    """
+    rng = np.random.default_rng([seed, PRETRAIN, done])
+    while steps > 0:
+        chunk = min(steps, _PRETRAIN_CHUNK)
+        yield images[rng.integers(0, len(images), chunk * batch_size)]
+        steps -= chunk
 
 
 def gradients_of_images(
@@ -58,20 +85,21 @@ def gradients_of_images(
     for layer, estimate in zip(
         examples.layers, examples.estimates, strict=True
     ):
-        gradient = estimate.gradients["logits"] / layer.estimator.factor()
+        gradient = estimate.gradients["logits"]
+        gradient /= tf.cast(layer.estimator.factor(), gradient.dtype)
         if gradient.shape.rank > 2:  # Logits of each sample.
             gradient = tf.transpose(gradient, [1, 0, 2])
         by_layer.append(tf.reshape(gradient, [num_images, -1]))
     return tf.concat(by_layer, -1)
 
 
-def kl_weight(step: tf.Tensor, warmup_steps: int) -> tf.Tensor:
+def kl_weight(step: tf.Tensor, warmup_steps: int) -> tf.Tensor | None:
     """Returns the weight of the KL term: linear in the step, then 1.
 
     Args:
       step: steps that are done.
-      warmup_steps: in which it rises to 1; 0 for 1 at once.
+      warmup_steps: in which it rises to 1; 0 for 1 at once, which is None.
     """
     if not warmup_steps:
-        return tf.ones([])
+        return None
     return tf.minimum(1.0, (tf.cast(step, tf.float32) + 1.0) / warmup_steps)

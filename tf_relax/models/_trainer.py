@@ -9,15 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_relax import estimators
+from tf_relax.models import _objective
 from tf_relax.models import _steps
 from tf_relax.models._checks import check_compile
 from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_replicas
-from tf_relax.relaxations import fold_seed
-
-_PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
-# Salts that keep the random streams of training and evaluation apart.
-_EVALUATE, _SECOND, _BOUND, _PRETRAIN = 1, 2, 3, 4
 
 
 class EstimatorTrainer(keras.Model, abc.ABC):
@@ -138,8 +134,10 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         self.optimizer.build(self.model_variables)
         self.control_variate_optimizer.build(self.estimator_variables)
 
-    def get_compile_config(self) -> dict[str, Any]:
+    def get_compile_config(self) -> dict[str, Any] | None:
         """See `keras.Model.get_compile_config`."""
+        if not self.compiled:
+            return None
         serialize = keras.saving.serialize_keras_object
         return {
             "optimizer": serialize(self.optimizer),
@@ -183,23 +181,14 @@ class EstimatorTrainer(keras.Model, abc.ABC):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates one batch. See `keras.Model`."""
         images = keras.utils.unpack_x_y_sample_weight(data)[0]
-        seed = self._evaluation_seed()
-        value, relaxed, gradient = self.examples(images, seed)
-        _, _, again = self.examples(images, fold_seed(seed, _SECOND))
-        self.elbo_tracker.update_state(-value)
-        # Half the squared difference of two draws has the variance as mean.
-        half = tf.reduce_sum(0.5 * tf.square(gradient - again), -1)
-        self.variance_tracker.update_state(half)
-        trackers = [self.elbo_tracker, self.variance_tracker]
-        if relaxed is not value:
-            self.relaxed_tracker.update_state(-relaxed)
-            trackers.append(self.relaxed_tracker)
-        if self.bound_samples:
-            own = fold_seed(seed, _BOUND)
-            bound = self.bound(images, self.bound_samples, own)
-            self.bound_tracker.update_state(bound)
-            trackers.append(self.bound_tracker)
-        return {tracker.name: tracker.result() for tracker in trackers}
+        seed = _objective.evaluation_seed(
+            self.seed, self.optimizer.iterations, self.elbo_tracker.count
+        )
+        found = _objective.measurements(self, images, seed, self.bound_samples)
+        trackers = {tracker.name: tracker for tracker in self.metrics}
+        for name, values in found.items():
+            trackers[name].update_state(values)
+        return {name: trackers[name].result() for name in found}
 
     def fit_control_variates(
         self, images: np.ndarray, batch_size: int, steps: int
@@ -223,18 +212,19 @@ class EstimatorTrainer(keras.Model, abc.ABC):
                 "sets. Received: a model that was not compiled."
             )
         done = int(self.control_variate_optimizer.iterations)
-        rng = np.random.default_rng([self.seed, _PRETRAIN, done])
+        batches = _steps.pretraining_batches(
+            images, batch_size, steps, seed=self.seed, done=done
+        )
         if self.control_variate_function is None:
             self.control_variate_function = tf.function(
                 self._control_variate_steps,
                 jit_compile=self.jit_compile,
                 autograph=False,
             )
-        while steps > 0:
-            chunk = min(steps, _PRETRAIN_CHUNK)
-            chosen = rng.integers(0, len(images), chunk * batch_size)
-            self.control_variate_function(tf.constant(images[chosen]), chunk)
-            steps -= chunk
+        for batch in batches:
+            self.control_variate_function(
+                tf.constant(batch), len(batch) // batch_size
+            )
 
     @property
     def estimator_variables(self) -> list[Any]:
@@ -245,12 +235,10 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         """Updates all variables once; returns the mean ELBO. Scalar."""
         of_model = self.model_variables
         of_estimators = self.estimator_variables
-        gradients, elbo = self._gradients(
-            images, of_model + of_estimators, self._seed()
-        )
-        self.optimizer.apply(gradients[: len(of_model)], of_model)
-        self._apply_to_estimators(gradients[len(of_model) :])
-        return elbo
+        found = self._gradients(images, of_model + of_estimators, self._seed())
+        self.optimizer.apply(found.gradients[: len(of_model)], of_model)
+        self._apply_to_estimators(found.gradients[len(of_model) :])
+        return found.elbo
 
     def _control_variate_steps(
         self, images: tf.Tensor, num_steps: int
@@ -259,46 +247,29 @@ class EstimatorTrainer(keras.Model, abc.ABC):
 
     def _control_variate_step(self, images: tf.Tensor) -> tf.Tensor:
         """Updates the estimators' variables once. As `_step`."""
-        done = self.control_variate_optimizer.iterations
-        seed = fold_seed(
-            tf.stack([self.seed, tf.cast(done, tf.int32)]), _PRETRAIN
+        seed = _objective.pretraining_seed(
+            self.seed, self.control_variate_optimizer.iterations
         )
-        gradients, elbo = self._gradients(
-            images, self.estimator_variables, seed
-        )
-        self._apply_to_estimators(gradients)
-        return elbo
+        found = self._gradients(images, self.estimator_variables, seed)
+        self._apply_to_estimators(found.gradients)
+        return found.elbo
 
     def _gradients(
         self, images: tf.Tensor, variables: list[Any], seed: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+    ) -> _objective.LossGradients:
         """Returns gradients, scaled for the optimizer, and the mean ELBO."""
         # Optimizers add up what the replicas found.
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
-        kl_weight = _steps.kl_weight(
-            self.optimizer.iterations, self.kl_warmup_steps
+        return _objective.loss_gradients(
+            self,
+            images,
+            variables,
+            seed=seed,
+            kl_weight=_steps.kl_weight(
+                self.optimizer.iterations, self.kl_warmup_steps
+            ),
+            scale=lambda loss: self.optimizer.scale_loss(share * loss),
         )
-        with tf.GradientTape() as tape:
-            q = self.posterior(images)
-            losses = estimators.expectation(
-                self.negative_elbo(q, images, kl_weight),
-                q,
-                estimator=list(self.estimators),
-                seed=seed,
-                num_samples=self.num_samples,
-                context=self.context(images),
-            )
-            loss = tf.reduce_mean(losses)
-            penalty = sum(
-                x for layer in self.estimator_layers for x in layer.losses
-            )
-            scaled = self.optimizer.scale_loss(share * (loss + penalty))
-        gradients = tape.gradient(scaled, variables)
-        if not self.kl_warmup_steps:
-            return gradients, -loss
-        # The same draws again, which XLA sees.
-        value, _, _ = self.examples(images, seed)
-        return gradients, -tf.reduce_mean(value)
 
     def _apply_to_estimators(self, gradients: list[tf.Tensor]) -> None:
         if not gradients:  # A moving average learns by being used.
@@ -307,7 +278,8 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             # These are derivatives of a variance; the loss's scale goes again.
             unscale = 1.0 / self.optimizer.scale_loss(tf.ones([]))
             self.control_variate_optimizer.apply(
-                [unscale * g for g in gradients], self.estimator_variables
+                [tf.cast(unscale, g.dtype) * g for g in gradients],
+                self.estimator_variables,
             )
 
     def examples(
@@ -343,8 +315,3 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         """Returns the seed of this step: a resumed run goes on bitwise."""
         iterations = tf.cast(self.optimizer.iterations, tf.int32)
         return tf.stack([self.seed, iterations])
-
-    def _evaluation_seed(self) -> tf.Tensor:
-        """Returns a seed that depends on how many images came before."""
-        seen = tf.cast(self.elbo_tracker.count, tf.int32)
-        return fold_seed(fold_seed(self._seed(), _EVALUATE), seen)

@@ -1,0 +1,407 @@
+"""Replicas are single runs side by side; a sweep is a run of them."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tf_relax import datasets
+from tf_relax import experiments
+from tf_relax.experiments import _plots
+from tf_relax.experiments import _sweep_files
+from tf_relax.models import DiscreteVAE
+from tf_relax.models import Replicas
+from tf_relax.models._replicated_adam import ReplicatedAdam
+
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+_PIXELS = 36
+# Seed, learning rate, temperature, weight decay of each replica.
+_RUNS = ((0, 0.02, 0.5, 0.0), (0, 0.01, 0.3, 4.0), (3, 0.02, 0.5, 1.0))
+_SETTINGS = dict(
+    architecture="linear1",
+    num_latents=4,
+    batch_size=8,
+    steps_per_call=2,
+    steps=12,  # Three epochs of four.
+    bound_samples=2,
+    jit_compile=False,
+    learning_rate="0.01,0.02",
+    seed="0,3",
+)
+
+
+def _images(num, seed):
+    rng = np.random.default_rng(seed)
+    return (rng.random((num, _PIXELS)) < 0.3).astype(np.uint8)
+
+
+@pytest.fixture
+def float64():
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    data = datasets.ImageDataset(
+        "tiny", _images(32, 1), _images(20, 2), _images(20, 3), False
+    )
+    monkeypatch.setattr(datasets, "load", lambda *args, **kwargs: data)
+    return data
+
+
+def _model(architecture, estimator, run, *, decay=None):
+    seed, _, temperature, own = run
+    named = estimator in ("relax", "relax_network")
+    options = {"weight_decay": own if decay is None else decay}
+    return DiscreteVAE(
+        architecture,
+        5,
+        estimator,
+        0.3,
+        image_shape=(_PIXELS,),
+        seed=seed,
+        temperature=temperature,
+        estimator_options=options if named else None,
+    )
+
+
+def _replicas(architecture, estimator, **kwargs):
+    largest = max(decay for *_, decay in _RUNS)
+    return Replicas(
+        [_model(architecture, estimator, r, decay=largest) for r in _RUNS],
+        [rate for _, rate, _, _ in _RUNS],
+        weight_decays=[decay / largest for *_, decay in _RUNS],
+        **kwargs,
+    )
+
+
+def _single(architecture, estimator, run, **kwargs):
+    model = _model(architecture, estimator, run)
+    model.compile(keras.optimizers.Adam(run[1]), **kwargs)
+    return model
+
+
+def _fit_and_compare(replicas, architecture, estimator, singles, atol):
+    """Trains both on two calls of two steps; each seed has its own images."""
+    images = {0: _images(32, 10), 3: _images(32, 11)}
+    both = np.stack([images[seed] for seed in replicas.sources], 1)
+    elbos = [replicas.train(both[i : i + 16]).numpy() for i in (0, 16)]
+    measured = replicas.measure(images[0], batch_size=20, bound_samples=2)
+    for index, (run, single) in enumerate(zip(_RUNS, singles, strict=True)):
+        history = single.fit(
+            images[run[0]], batch_size=16, shuffle=False, verbose=0
+        ).history
+        np.testing.assert_allclose(
+            np.mean(elbos, 0)[index], history["elbo"][0], rtol=1e-5
+        )
+        copy = _model(architecture, estimator, run)
+        replicas.copy_to(copy, index)
+        for mine, alone in zip(copy.weights, single.weights, strict=True):
+            np.testing.assert_allclose(
+                mine.numpy(), alone.numpy(), rtol=0, atol=atol
+            )
+        alone = single.evaluate(
+            images[0], batch_size=20, verbose=0, return_dict=True
+        )
+        assert set(measured) == set(alone)
+        for name, values in measured.items():
+            np.testing.assert_allclose(values[index], alone[name], rtol=1e-4)
+
+
+# Four steps of Adam of 0.01 or 0.02 each: an equality that is off by a draw,
+# an image or a learning rate is off by 1e-2. Adam divides the rounding of a
+# derivative near zero by its epsilon, 1e-7; so 1e-6 is float64's rounding.
+@pytest.mark.parametrize(
+    ("architecture", "estimator"),
+    [
+        ("linear1", "relax"),
+        ("linear1", "leave_one_out"),
+        ("linear1", "concrete"),
+        ("linear2", "nvil"),
+        ("linear2", "rebar"),
+    ],
+)
+def test_a_replica_is_the_run_alone(architecture, estimator, float64):
+    options = dict(steps_per_call=2, kl_warmup_steps=3)
+    replicas = _replicas(architecture, estimator, jit_compile=False, **options)
+    singles = [
+        _single(
+            architecture,
+            estimator,
+            run,
+            run_eagerly=True,
+            bound_samples=2,
+            **options,
+        )
+        for run in _RUNS
+    ]
+    _fit_and_compare(replicas, architecture, estimator, singles, atol=1e-6)
+
+
+def test_a_replica_is_the_run_alone_by_xla(float64):
+    replicas = _replicas("linear1", "rebar", steps_per_call=2)
+    images = {0: _images(16, 10), 3: _images(16, 11)}
+    both = np.stack([images[seed] for seed in replicas.sources], 1)
+    elbo = replicas.train(both).numpy()
+    single = _single("linear1", "rebar", _RUNS[2], steps_per_call=2)
+    history = single.fit(
+        images[3], batch_size=16, shuffle=False, verbose=0
+    ).history
+    np.testing.assert_allclose(elbo[2], history["elbo"][0], rtol=1e-5)
+    copy = _model("linear1", "rebar", _RUNS[2])
+    replicas.copy_to(copy, 2)
+    for mine, alone in zip(copy.weights, single.weights, strict=True):
+        np.testing.assert_allclose(
+            mine.numpy(), alone.numpy(), rtol=0, atol=1e-6
+        )
+
+
+def test_control_variates_are_trained_alone_as_in_single_runs(float64):
+    images = _images(50, 4)
+    replicas = _replicas("linear1", "relax_network", jit_compile=False)
+    before = [v.numpy() for v in replicas.optimizer.variables]
+    for steps in (3, 2):
+        replicas.fit_control_variates(images, 8, steps)
+    for index, run in enumerate(_RUNS):
+        single = _single("linear1", "relax_network", run, jit_compile=False)
+        for steps in (3, 2):
+            single.fit_control_variates(images, 8, steps)
+        copy = _model("linear1", "relax_network", run)
+        start = [v.numpy() for v in copy.estimator_variables]
+        replicas.copy_to(copy, index)
+        for mine, alone, old in zip(
+            copy.estimator_variables,
+            single.estimator_variables,
+            start,
+            strict=True,
+        ):
+            np.testing.assert_allclose(
+                mine.numpy(), alone.numpy(), rtol=0, atol=1e-6
+            )
+            assert not np.allclose(mine.numpy(), old)
+    for variable, old in zip(replicas.optimizer.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, old)
+
+
+def test_schedules_are_each_replicas_own():
+    cosine = keras.optimizers.schedules.CosineDecay
+    rates = [cosine(0.1, 4), cosine(0.2, 4, 0.5), 0.3]
+    replicated = ReplicatedAdam(rates, 0.9)
+    stacked = keras.Variable(np.ones((3, 2), "float32"))
+    replicated.build([stacked])
+    alone = [keras.Variable(np.ones(2, "float32")) for _ in rates]
+    adams = [keras.optimizers.Adam(rate, beta_2=0.9) for rate in rates]
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        gradients = rng.normal(size=(3, 2)).astype("float32")
+        replicated.apply([gradients], [stacked])
+        for adam, gradient, variable in zip(
+            adams, gradients, alone, strict=True
+        ):
+            adam.apply([gradient], [variable])
+    np.testing.assert_allclose(
+        stacked.numpy(), np.stack([v.numpy() for v in alone]), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("models", "rates", "message"),
+    [
+        ([], [], "a model at least"),
+        (["relax", "relax"], [0.1], "one entry a model.*1 for 2"),
+        (["relax", "rebar"], [0.1, 0.1], "alike.*RELAX.*REBAR"),
+    ],
+    ids=["none", "rates", "estimators"],
+)
+def test_models_that_are_no_replicas_are_refused(models, rates, message):
+    with pytest.raises(ValueError, match=message):
+        Replicas([_model("linear1", e, _RUNS[0]) for e in models], rates)
+
+
+def _sweep(out, **settings):
+    return experiments.train_sweep(
+        experiments.SweepSettings(**_SETTINGS | settings), out
+    )
+
+
+def _rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _without_seconds(rows):
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in rows]
+
+
+def test_a_sweep_writes_what_it_promises(tiny, tmp_path):
+    pytest.importorskip("matplotlib")
+    summary = _sweep(tmp_path)
+    rows = _rows(tmp_path / "metrics.csv")
+    assert list(rows[0]) == [
+        "replica",
+        "learning_rate",
+        "seed",
+        "step",
+        "epoch",
+        "seconds",
+        "elbo",
+        "val_elbo",
+        "val_gradient_variance",
+    ]
+    product = [("0.01", "0"), ("0.01", "3"), ("0.02", "0"), ("0.02", "3")]
+    assert [(r["learning_rate"], r["seed"]) for r in rows] == 3 * product
+    assert [r["step"] for r in rows[::4]] == ["4", "8", "12"]
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    elbos = [own["valid_elbo"] for own in summary["replicas"]]
+    assert summary["best"] == summary["replicas"][int(np.argmax(elbos))]
+    last = [float(row["val_elbo"]) for row in rows[-4:]]
+    np.testing.assert_allclose(elbos, last, rtol=1e-5)
+    assert {"test_elbo", "test_bound", "learning_rate"} < set(summary["best"])
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["settings"]["seed"] == "0,3"
+    assert "--learning_rate=0.01,0.02" in (
+        (tmp_path / "flags.txt").read_text().splitlines()
+    )
+    best = keras.models.load_model(tmp_path / "best.keras")
+    assert best.seed == summary["best"]["seed"]
+
+
+def test_a_sweep_has_the_numbers_of_train_vae(tiny, tmp_path, monkeypatch):
+    # It draws 64 images of 28 x 28.
+    monkeypatch.setattr(_plots, "draw_images", lambda *args: None)
+    summary = _sweep(tmp_path / "sweep", steps=4)
+    alone = experiments.train_vae(
+        experiments.VAESettings(
+            **_SETTINGS | dict(steps=4, learning_rate=0.02, seed=3)
+        ),
+        tmp_path / "alone",
+    )
+    (own,) = (
+        own
+        for own in summary["replicas"]
+        if (own["learning_rate"], own["seed"]) == (0.02, 3)
+    )
+    # float32: the rounding of a weight's derivative near zero moves it by
+    # one step of Adam at the most, and an ELBO of 24 nats by 1e-3 of it.
+    for name in ("valid_elbo", "test_elbo", "test_bound"):
+        np.testing.assert_allclose(own[name], alone[name], rtol=1e-3)
+
+
+class _Killed(Exception):
+    """Stands for a process that dies."""
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_sweep_that_was_killed_ends_as_one_that_was_not(
+    where, tiny, tmp_path, monkeypatch
+):
+    straight = _sweep(tmp_path / "straight", evaluate_every=1)
+    original = _sweep_files.save
+
+    def die_in_the_second_epoch(replicas, epoch, folder):
+        if (where, epoch) == ("before", 2):  # After the rows.
+            raise _Killed
+        original(replicas, epoch, folder)
+        if (where, epoch) == ("after", 2):
+            raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_sweep_files, "save", die_in_the_second_epoch)
+        with pytest.raises(_Killed):
+            _sweep(tmp_path / "killed")
+    assert len(_rows(tmp_path / "killed" / "metrics.csv")) == 2 * 4
+    assert _sweep(tmp_path / "killed") == straight
+    first, second = (
+        _without_seconds(_rows(tmp_path / name / "metrics.csv"))
+        for name in ("straight", "killed")
+    )
+    assert first == second
+    # A finished one is not trained again, and a damaged checkpoint is skipped.
+    newest = tmp_path / "killed" / "checkpoints" / "epoch_00003.npz"
+    newest.write_bytes(newest.read_bytes()[:500])
+    assert _sweep(tmp_path / "killed") == straight
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": ".1,,.2"}, r"numbers from 0 .*'' in it"),
+        ({"learning_rate": ".1;.2"}, r"'\.1;\.2' in it"),
+        ({"learning_rate": "-0.1"}, r"learning_rate=-0\.1"),
+        ({"learning_rate": "nan"}, "'nan' in it"),
+        ({"seed": "0,1.5"}, r"whole numbers from 0 .*'1\.5' in it"),
+        ({"seed": "0,1,0"}, "each value once.*0 twice"),
+        ({"learning_rate": "0.1,.1"}, r"each value once.*0\.1 twice"),
+        ({"variance_of": "relax"}, "variance_of=relax"),
+        ({"estimator": "rellax"}, "Did you mean 'relax'"),
+        ({"batch_size": 50}, "batch_size=50, steps_per_call=2"),
+    ],
+    ids=lambda x: "-".join(map(str, x.values())) if isinstance(x, dict) else "",
+)
+def test_wrong_settings_are_named_and_leave_nothing(
+    settings, message, tiny, tmp_path
+):
+    with pytest.raises(ValueError, match=message):
+        _sweep(tmp_path / "sweep", **settings)
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_folder_of_another_sweep_or_run_is_left_alone(tiny, tmp_path):
+    path = tmp_path / "config.json"
+    settings = experiments.SweepSettings(**_SETTINGS).written_alike()
+    path.write_text(json.dumps({"settings": vars(settings)}))
+    before = path.read_text()
+    message = r"seed '0,3', now '0,1'; .*|.*temperature '0\.5', now '0\.1'"
+    with pytest.raises(ValueError, match=message):
+        _sweep(tmp_path, seed="0,1", temperature=".1")
+    path.write_text(json.dumps({"settings": {"seed": 0}}))
+    with pytest.raises(ValueError, match="a sweep or nothing.*single run"):
+        _sweep(tmp_path)
+    path.write_text(before)
+    # The same numbers, written otherwise.
+    _sweep(tmp_path, steps=4, learning_rate=".01,2e-2")
+
+
+def test_the_binary_runs_and_resumes(tmp_path):
+    command = [
+        sys.executable,
+        str(_ROOT / "bin" / "sweep.py"),
+        f"--flagfile={_ROOT / 'bin' / 'configs' / 'first.txt'}",
+        "--architecture=linear1",
+        "--num_latents=5",
+        "--batch_size=500",
+        "--steps_per_call=10",
+        "--bound_samples=0",
+        "--nojit_compile",
+        "--learning_rate=.005,.001",
+        f"--out={tmp_path / 'sweep'}",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    for steps in (20, 100):
+        result = subprocess.run(
+            [*command, f"--steps={steps}"],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        assert result.returncode == 0, result.stderr[-2000:]
+    rows = _rows(tmp_path / "sweep" / "metrics.csv")
+    assert [row["step"] for row in rows] == ["20", "20", "100", "100"]
+    result = subprocess.run(
+        [*command, "--seed=0,0"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert result.returncode == 1
+    assert "`seed` must have each value once" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,224 @@
+"""Several VAE runs in one program: the product of lists of settings."""
+
+import dataclasses
+import pathlib
+import time
+from typing import Any
+
+from absl import logging
+import keras
+import numpy as np
+
+from tf_relax import datasets
+from tf_relax.experiments import _files
+from tf_relax.experiments import _sweep_files
+from tf_relax.experiments._settings import check_same
+from tf_relax.experiments._settings import write_flags
+from tf_relax.experiments._sweep_settings import SweepSettings
+from tf_relax.experiments._vae import call_size
+from tf_relax.experiments._vae import EVALUATION_BATCH
+from tf_relax.experiments._vae_model import build_model
+from tf_relax.experiments._vae_model import kl_warmup_steps
+from tf_relax.experiments._vae_model import learning_rates
+from tf_relax.experiments._vae_model import VAESettings
+from tf_relax.models import Replicas
+
+
+def train_sweep(settings: SweepSettings, out: pathlib.Path) -> dict[str, Any]:
+    """Trains all replicas, or goes on training them, in the folder `out`.
+
+    Interrupted, it leaves a sweep that the same call resumes from the last
+    checkpoint, bitwise as if it had not been interrupted.
+
+    Args:
+      settings: of the replicas.
+      out: their folder: `config.json`, `flags.txt`, `metrics.csv`,
+        `checkpoints/`, and at the end `summary.json`, `curves.png` and
+        `best.keras`, the model of the best replica.
+
+    Returns:
+      What `summary.json` holds: the best replica by its validation ELBO, and
+      what each one's ELBOs and bounds are, in nats.
+
+    Raises:
+      ValueError: if a list is malformed, `out` holds another sweep, or the
+        data are too few for one call.
+    """
+    settings = settings.written_alike()
+    runs = settings.replicas()
+    _sweep_files.check_is_sweep(out)
+    check_same(settings, out / "config.json", may_differ=("steps",))
+    data = datasets.load(
+        settings.dataset,
+        data_dir=settings.data_dir or None,
+        binarization=settings.binarization,
+    )
+    size = call_size(runs[0], len(data.train))
+    replicas = make_replicas(runs, data)
+    epoch = _sweep_files.restore(replicas, out / "checkpoints")
+    if not epoch and settings.control_variate_pretraining:
+        replicas.fit_control_variates(
+            datasets.binary_images(data.train, data.dynamic),
+            settings.batch_size,
+            settings.control_variate_pretraining,
+        )
+    write_flags(settings, out / "flags.txt")
+    _files.write_json(
+        out / "config.json",
+        {"settings": dataclasses.asdict(settings)}
+        | _files.provenance(runs[0].seed, settings.jit_compile),
+    )
+    rows = _Loop(runs, replicas, data, size, epoch, out).run()
+    return _finish(runs, replicas, data, rows, out)
+
+
+def make_replicas(
+    runs: list[VAESettings], data: datasets.ImageDataset
+) -> Replicas:
+    """Returns the models of runs that differ in what may be swept."""
+    rates = [learning_rates(run) for run in runs]
+    largest = max(run.network_weight_decay for run in runs)
+    # The models share the penalty of the largest; each has its part of it.
+    models = [
+        build_model(
+            dataclasses.replace(run, network_weight_decay=largest), data
+        )
+        for run in runs
+    ]
+    return Replicas(
+        models,
+        [of_model for of_model, _ in rates],
+        [of_variate for _, of_variate in rates],
+        beta_2=runs[0].beta2,
+        weight_decays=[
+            run.network_weight_decay / largest if largest else 1.0
+            for run in runs
+        ],
+        steps_per_call=runs[0].steps_per_call,
+        kl_warmup_steps=kl_warmup_steps(runs[0], data),
+        jit_compile=runs[0].jit_compile,
+    )
+
+
+class _Loop:
+    """Epochs of all replicas: calls, evaluations, rows, checkpoints."""
+
+    def __init__(
+        self,
+        runs: list[VAESettings],
+        replicas: Replicas,
+        data: datasets.ImageDataset,
+        call_size: int,
+        epoch: int,
+        out: pathlib.Path,
+    ) -> None:
+        self._runs = runs
+        self._replicas = replicas
+        self._out = out
+        self._epoch = epoch
+        self._steps = runs[0].steps
+        self._every = runs[0].evaluate_every
+        self._valid = datasets.binary_images(data.valid, data.dynamic)
+        self._sources = [
+            datasets.Batches(
+                data.train,
+                call_size,
+                seed=seed,
+                dynamic=data.dynamic,
+                start_epoch=epoch,
+            )
+            for seed in replicas.sources
+        ]
+        rows = _files.read_csv(out / "metrics.csv")
+        self._rows: list[dict[str, Any]] = [
+            dict(row) for row in rows if int(row["epoch"]) <= epoch
+        ]
+        self._seconds = float(self._rows[-1]["seconds"]) if self._rows else 0.0
+
+    def run(self) -> list[dict[str, Any]]:
+        """Trains until `steps` are done; returns the rows of all epochs."""
+        left = max(0, self._steps - self._replicas.step)
+        bar = keras.utils.Progbar(left, width=20, unit_name="step")
+        while self._replicas.step < self._steps:
+            elbo = self._train(bar, self._replicas.step - self._steps + left)
+            self._epoch += 1
+            due = self._epoch % self._every == 0
+            found = self._evaluate() if due else {}
+            self._rows += self._rows_of({"elbo": elbo} | found)
+            _files.write_csv(self._out / "metrics.csv", self._rows)
+            if due or self._replicas.step >= self._steps:
+                _sweep_files.save(
+                    self._replicas, self._epoch, self._out / "checkpoints"
+                )
+        return self._rows
+
+    def _train(self, bar: Any, done: int) -> np.ndarray:
+        """Trains for an epoch, or its rest; returns the mean ELBOs, `[R]`."""
+        begin, elbos = time.perf_counter(), []
+        for source in self._sources:
+            source.on_epoch_begin()
+        for index in range(self._sources[0].num_batches):
+            batch = np.stack([source[index] for source in self._sources], 1)
+            elbos.append(self._replicas.train(batch).numpy())
+            done += self._replicas.steps_per_call
+            bar.update(min(done, bar.target), [("elbo", elbos[-1].max())])
+            if self._replicas.step >= self._steps:
+                break
+        for source in self._sources:
+            source.on_epoch_end()
+        self._seconds += time.perf_counter() - begin
+        return np.asarray(elbos, np.float64).mean(0)
+
+    def _evaluate(self) -> dict[str, np.ndarray]:
+        found = self._replicas.measure(self._valid, batch_size=EVALUATION_BATCH)
+        return {f"val_{name}": values for name, values in found.items()}
+
+    def _rows_of(self, found: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+        common = {
+            "step": self._replicas.step,
+            "epoch": self._epoch,
+            "seconds": f"{self._seconds:.3f}",
+        }
+        return [
+            _sweep_files.key(self._runs, replica)
+            | common
+            | {name: f"{values[replica]:.6g}" for name, values in found.items()}
+            for replica in range(len(self._runs))
+        ]
+
+
+def _finish(
+    runs: list[VAESettings],
+    replicas: Replicas,
+    data: datasets.ImageDataset,
+    rows: list[dict[str, Any]],
+    out: pathlib.Path,
+) -> dict[str, Any]:
+    """Evaluates all replicas and writes what is left to write."""
+    keys = [_sweep_files.key(runs, replica) for replica in range(len(runs))]
+    for split in ("valid", "test"):
+        found = replicas.measure(
+            datasets.binary_images(getattr(data, split), data.dynamic),
+            batch_size=EVALUATION_BATCH,
+            bound_samples=runs[0].bound_samples,
+        )
+        for name, values in found.items():
+            for own, value in zip(keys, values, strict=True):
+                # JSON has no NaN, which is what a replica may come to.
+                own[f"{split}_{name}"] = (
+                    float(value) if np.isfinite(value) else None
+                )
+    finite = [own for own in keys if own["valid_elbo"] is not None]
+    best = max(finite, key=lambda own: own["valid_elbo"], default=None)
+    summary = {"step": replicas.step, "best": best, "replicas": keys}
+    _files.write_json(out / "summary.json", summary)
+    title = f"{runs[0].estimator}, {runs[0].architecture}, {data.name}"
+    _sweep_files.draw(out / "curves.png", runs, rows, title)
+    if best is None:
+        logging.warning("No replica has a finite ELBO: lower learning_rate.")
+    else:
+        model = build_model(runs[best["replica"]], data)
+        replicas.copy_to(model, best["replica"])
+        _files.replace(out / "best.keras", model.save)
+    logging.info("Best: %s", best)
+    return summary

@@ -1,0 +1,290 @@
+"""Several runs of one model in one program, side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_relax.models import _objective
+from tf_relax.models import _steps
+from tf_relax.models._checks import check_alike
+from tf_relax.models._checks import check_range
+from tf_relax.models._networks import at_least_float32
+from tf_relax.models._replicated_adam import ReplicatedAdam
+from tf_relax.models._stack import Stack
+
+
+class Replicas:
+    """R models that learn side by side, each as it would alone.
+
+    Weights and optimizer state have a leading axis of replicas. A step is
+    `tf.vectorized_map` over the gradients of one model, a pure function of
+    (weights, images, seed), then one step of Adam, which is elementwise. The
+    replicas may differ in their weights, and so in the temperatures that they
+    start from; in seed; in learning rates; and in weight decay.
+
+    Args:
+      models: of the same architecture, estimator and images. They need no
+        `compile`; their weights are copied.
+      rates: a learning rate or schedule for each replica.
+      control_variate_rates: likewise, for what the estimators learn.
+      beta_2: of Adam.
+      weight_decays: what each replica's weight decay is in that of the
+        first model's control variates. Default: 1 for all.
+      steps_per_call: K optimizer steps in one program.
+      kl_warmup_steps: see `EstimatorTrainer.compile`.
+      jit_compile: whether XLA compiles the programs.
+
+    Raises:
+      ValueError: if the models are not alike, or the numbers of models and
+        rates differ.
+
+    Examples:
+      >>> from tf_relax.models import DiscreteVAE
+      >>> images = (np.arange(64 * 784) % 7 == 0).reshape(64, 784)
+      >>> models = [DiscreteVAE("linear1", 8, seed=seed) for seed in (0, 1)]
+      >>> replicas = Replicas(models, [1e-3, 1e-2], jit_compile=False)
+      >>> batch = np.stack([images[:32], images[32:]], 1)  # Of each seed.
+      >>> replicas.train(batch).shape
+      TensorShape([2])
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Any],
+        rates: Sequence[Any],
+        control_variate_rates: Sequence[Any] | None = None,
+        *,
+        beta_2: float = 0.999,
+        weight_decays: Sequence[float] | None = None,
+        steps_per_call: int = 1,
+        kl_warmup_steps: int = 0,
+        jit_compile: bool = True,
+    ) -> None:
+        """See the class."""
+        if control_variate_rates is None:
+            control_variate_rates = rates
+        if weight_decays is None:
+            weight_decays = [1.0] * len(models)
+        check_alike(
+            models,
+            rates=rates,
+            control_variate_rates=control_variate_rates,
+            weight_decays=weight_decays,
+        )
+        self.model = models[0]
+        self.steps_per_call = steps_per_call
+        self.kl_warmup_steps = kl_warmup_steps
+        self.seeds = [model.seed for model in models]
+        self._decays = tf.constant(weight_decays, at_least_float32())
+        self._trained = Stack([model.model_variables for model in models])
+        self._learned = Stack([model.estimator_variables for model in models])
+        # Moving averages and the like, and the mean image.
+        self._state = Stack([m.non_trainable_weights for m in models])
+        self._all = self._trained + self._learned + self._state
+        self.optimizer = ReplicatedAdam(rates, beta_2)
+        self.control_variate_optimizer = ReplicatedAdam(
+            control_variate_rates, beta_2
+        )
+        self.optimizer.build(self._trained.stacked)
+        self.control_variate_optimizer.build(self._learned.stacked)
+        # The replicas of one seed see the same images.
+        self.sources = list(dict.fromkeys(self.seeds))
+        self._source = [self.sources.index(seed) for seed in self.seeds]
+        self._train, self._pretrain, self._measure = (
+            tf.function(f, jit_compile=jit_compile, autograph=False)
+            for f in (self._train_steps, self._pretrain_steps, self._measured)
+        )
+
+    def __len__(self) -> int:
+        """Returns the number of replicas, R."""
+        return len(self.seeds)
+
+    @property
+    def step(self) -> int:
+        """Returns how many optimizer steps are done."""
+        return int(self.optimizer.iterations)
+
+    @property
+    def variables(self) -> list[Any]:
+        """Returns all that changes: weights and the optimizers' state."""
+        return [
+            *self._all.stacked,
+            *self.optimizer.variables,
+            *self.control_variate_optimizer.variables,
+        ]
+
+    def train(self, images: np.ndarray) -> tf.Tensor:
+        """Runs `steps_per_call` optimizer steps of every replica.
+
+        Args:
+          images: `[K * B, S, D]`, in [0, 1]: of each of `sources`, the seeds
+            without their repetitions.
+
+        Returns:
+          The mean ELBO of each replica, in nats, `[R]`.
+        """
+        return self._train(tf.convert_to_tensor(images))
+
+    def fit_control_variates(
+        self, images: np.ndarray, batch_size: int, steps: int
+    ) -> None:
+        """See `EstimatorTrainer.fit_control_variates`; of every replica."""
+        check_range("images", images)
+        if not self.model.estimator_layers:
+            return
+        done = int(self.control_variate_optimizer.iterations)
+        of_sources = [
+            _steps.pretraining_batches(
+                images, batch_size, steps, seed=seed, done=done
+            )
+            for seed in self.sources
+        ]
+        for batches in zip(*of_sources, strict=True):
+            batch = np.stack(batches, 1)
+            self._pretrain(tf.constant(batch), len(batch) // batch_size)
+
+    def measure(
+        self, images: np.ndarray, *, batch_size: int, bound_samples: int = 0
+    ) -> dict[str, np.ndarray]:
+        """Returns what `evaluate` finds for each replica, `[R]` each.
+
+        Args:
+          images: `[N, D]`, in [0, 1].
+          batch_size: images at a time; the draws depend on it.
+          bound_samples: of the `bound`; 0 leaves it out.
+        """
+        check_range("images", images)
+        totals: dict[str, np.ndarray] = {}
+        for start in range(0, len(images), batch_size):
+            batch = tf.constant(images[start : start + batch_size])
+            for replica in range(len(self)):
+                found = self._measure(
+                    tf.constant(replica),
+                    batch,
+                    tf.constant(start),
+                    bound_samples,
+                )
+                for name, total in found.items():
+                    totals.setdefault(name, np.zeros(len(self)))
+                    totals[name][replica] += float(total)
+        return {name: total / len(images) for name, total in totals.items()}
+
+    def copy_to(self, model: Any, replica: int) -> None:
+        """Gives a model of the same kind the weights of a replica."""
+        variables = [
+            *model.model_variables,
+            *model.estimator_variables,
+            *model.non_trainable_weights,
+        ]
+        for own, stacked in zip(variables, self._all.stacked, strict=True):
+            own.assign(stacked[replica])
+
+    def _train_steps(self, images: tf.Tensor) -> tf.Tensor:
+        return _steps.run_steps(
+            self._step, images, self.steps_per_call, (len(self),)
+        )
+
+    def _pretrain_steps(self, images: tf.Tensor, num_steps: int) -> tf.Tensor:
+        return _steps.run_steps(
+            self._pretrain_step, images, num_steps, (len(self),)
+        )
+
+    def _step(self, images: tf.Tensor) -> tf.Tensor:
+        """Updates every replica once; returns the mean ELBOs, `[R]`."""
+        step = self.optimizer.iterations
+        seeds = [tf.stack([s, tf.cast(step, tf.int32)]) for s in self.seeds]
+        gradients, elbo = self._gradients(
+            images, tf.stack(seeds), self._trained + self._learned
+        )
+        of_model = len(self._trained.stacked)
+        self.optimizer.apply(gradients[:of_model], self._trained.stacked)
+        self._apply_to_estimators(gradients[of_model:])
+        return elbo
+
+    def _pretrain_step(self, images: tf.Tensor) -> tf.Tensor:
+        """Updates what the estimators learn once. As `_step`."""
+        step = self.control_variate_optimizer.iterations
+        seeds = [_objective.pretraining_seed(s, step) for s in self.seeds]
+        gradients, elbo = self._gradients(
+            images, tf.stack(seeds), self._learned
+        )
+        self._apply_to_estimators(gradients)
+        return elbo
+
+    def _apply_to_estimators(self, gradients: list[tf.Tensor]) -> None:
+        if gradients:
+            self.control_variate_optimizer.apply(
+                gradients, self._learned.stacked
+            )
+        else:
+            self.control_variate_optimizer.iterations.assign_add(1)
+
+    def _gradients(
+        self, images: tf.Tensor, seeds: tf.Tensor, wanted: Stack
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Returns every replica's gradients and mean ELBO.
+
+        Args:
+          images: `[B, S, D]`.
+          seeds: of the replicas' draws, `[R, 2]`.
+          wanted: what to differentiate by.
+        """
+        of_sources = tf.transpose(images, [1, 0, 2])
+        kl_weight = _steps.kl_weight(
+            self.optimizer.iterations, self.kl_warmup_steps
+        )
+        variables = wanted.variables
+
+        def one(given: Any) -> Any:
+            values, own_images, seed, decay = given
+            with self._scope(values) as scope:
+                found = _objective.loss_gradients(
+                    self.model,
+                    own_images,
+                    variables,
+                    seed=seed,
+                    kl_weight=kl_weight,
+                    penalty_weight=decay,
+                )
+                gradients = [
+                    tf.zeros_like(v.value) if g is None else g
+                    for v, g in zip(variables, found.gradients, strict=True)
+                ]
+            state = map(scope.get_current_value, self._state.variables)
+            return gradients, list(state), found.elbo
+
+        given = (
+            [tf.convert_to_tensor(v) for v in self._all.stacked],
+            tf.gather(of_sources, self._source),
+            seeds,
+            self._decays,
+        )
+        gradients, state, elbo = tf.vectorized_map(one, given, warn=False)
+        for variable, value in zip(self._state.stacked, state, strict=True):
+            variable.assign(value)
+        return gradients, elbo
+
+    def _measured(
+        self,
+        replica: tf.Tensor,
+        images: tf.Tensor,
+        seen: tf.Tensor,
+        bound_samples: int,
+    ) -> dict[str, tf.Tensor]:
+        """Returns sums over the images of what one replica is measured by."""
+        seed = _objective.evaluation_seed(
+            tf.gather(self.seeds, replica), self.optimizer.iterations, seen
+        )
+        with self._scope([v[replica] for v in self._all.stacked]):
+            found = _objective.measurements(
+                self.model, images, seed, bound_samples
+            )
+        return {name: tf.reduce_sum(x) for name, x in found.items()}
+
+    def _scope(self, values: list[tf.Tensor]) -> keras.StatelessScope:
+        """Returns a scope in which the model has these weights."""
+        pairs = zip(self._all.variables, values, strict=True)
+        return keras.StatelessScope(state_mapping=list(pairs))
