@@ -1,7 +1,8 @@
 r"""Trains policies by A2C, REINFORCE, LAX or RELAX policy gradients.
 
 Writes to `--out`: `flags.txt`, `config.json`, `metrics.csv`, `summary.json`,
-`curves.png` and `checkpoint.npz`. Interrupted, with Ctrl-C or otherwise, it is
+`curves.png`, `checkpoint.npz`, TensorBoard's `events/`, and `variance.csv` if
+`--variance_every` is set. Interrupted, with Ctrl-C or otherwise, it is
 resumed by the same command.
 
 Example:
@@ -34,7 +35,7 @@ def main(argv):
     except KeyboardInterrupt:
         logging.warning("Stopped. The same command resumes the run.")
         sys.exit(130)
-    except (ValueError, OSError, ImportError) as error:
+    except (ArithmeticError, ValueError, OSError, ImportError) as error:
         sys.exit(f"train_rl: {error}")
     experiments.print_table(
         [{"seed": seed} | run for seed, run in summary["runs"].items()]

@@ -99,9 +99,8 @@ def test_concrete_trains_f_on_the_relaxed_and_reports_the_hard():
     np.testing.assert_allclose(loss, f(draw.sample), rtol=1e-12)
     relaxed = tf.sigmoid(draw.relaxed / 0.5)
     expected = tf.reduce_sum(2.0 * (weight * relaxed - 0.4) * relaxed)
-    np.testing.assert_allclose(
-        tape.gradient(loss, weight), expected, rtol=1e-12
-    )
+    # The temperature is what a float32 weight says.
+    np.testing.assert_allclose(tape.gradient(loss, weight), expected, rtol=1e-7)
 
 
 def test_nvil_normalised_is_unbiased_up_to_its_factor():

@@ -232,6 +232,13 @@ def test_a_missing_package_names_the_line_that_brings_it(monkeypatch):
         _rl_environments.make_gymnasium("LunarLander-v3", 1)
 
 
+def test_auto_is_tensorflow_where_it_has_the_task():
+    of = experiments.RLSettings
+    assert of(env="Acrobot-v1").backend() == "tf"
+    assert of(env="LunarLander-v3").backend() == "gymnasium"
+    assert of(env="Acrobot-v1", env_backend="envpool").backend() == "envpool"
+
+
 def test_solved_needs_a_full_window():
     history = _rl_history.History(2, 3)
     returns = np.array(
@@ -303,7 +310,10 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"env": "CartPole-v2"}, "Did you mean 'CartPole-v1'"),
+        (
+            {"env": "CartPole-v2", "env_backend": "tf"},
+            "Did you mean 'CartPole-v1'.*--env_backend=gymnasium",
+        ),
         ({"estimator": "a3c"}, "Did you mean 'a2c'"),
         ({"estimator": "lax"}, "lax is for continuous actions.*relax"),
         (

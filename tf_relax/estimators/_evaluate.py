@@ -137,10 +137,12 @@ def _check_value(value: tf.Tensor, shape: tf.TensorShape, draw: Draw) -> None:
         )
     if value.shape.rank is None:
         return
-    longest = shape.rank - draw.event_ndims
     several, weighted = draw.num_samples > 1, draw.weights is not None
-    # Weights are of examples, as `event_ndims` of the estimator says.
-    shortest = longest if weighted else int(several)
+    longest = shape.rank - draw.event_ndims
+    shortest = int(several)
+    if draw.weights is not None and draw.weights.shape.rank is not None:
+        # They are of examples, as `event_ndims` of the estimator says.
+        longest = shortest = draw.weights.shape.rank
     if not (
         shortest <= value.shape.rank <= longest
         and value.shape.is_compatible_with(shape[: value.shape.rank])

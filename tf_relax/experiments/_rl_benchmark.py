@@ -129,8 +129,8 @@ def _parts(
         "playing": _seconds(lambda: np.asarray(player.trajectories().alive)),
         "learning": _seconds(lambda: learn(*tensors).numpy()),
     }
-    if settings.env_backend != "tf":
-        make = maker(settings.env_backend, settings.env, 0)
+    if settings.backend() != "tf":
+        make = maker(settings.backend(), settings.env, 0)
         environment = make(settings.num_seeds * settings.num_envs)
         environment.reset(0)
         actions: np.ndarray = np.zeros(environment.num_copies, np.int64)

@@ -10,7 +10,7 @@ from tf_relax._names import unknown
 from tf_relax.experiments._rl_environments import maker
 from tf_relax.experiments._settings import setting
 
-_BACKENDS = ("envpool", "gymnasium", "tf")
+_BACKENDS = ("auto", "envpool", "gymnasium", "tf")
 _ESTIMATORS = ("a2c", "lax", "reinforce", "relax")
 
 
@@ -20,9 +20,10 @@ class RLSettings:
 
     env: str = setting("CartPole-v1", "Gymnasium's id.")
     env_backend: str = setting(
-        "tf",
+        "auto",
         "tf, TensorFlow dynamics of the classic control tasks in one program "
-        "with the learning; gymnasium; or envpool.",
+        "with the learning; gymnasium; envpool; or auto: tf where it has the "
+        "task, else gymnasium.",
     )
     estimator: str = setting("relax", f"One of {', '.join(_ESTIMATORS)}.")
     objective: str = setting(
@@ -112,6 +113,12 @@ class RLSettings:
         for name in filter(None, (self.activation, self.value_activation)):
             keras.activations.get(name)
 
+    def backend(self) -> str:
+        """Returns which backend `auto` is."""
+        if self.env_backend != "auto":
+            return self.env_backend
+        return "tf" if self.env in rl.TASKS else "gymnasium"
+
     def widths(self, name: str) -> list[int]:
         """Returns widths of hidden layers; those of `hidden`, if the same."""
         words: str = getattr(self, name)
@@ -138,13 +145,13 @@ def make_player(settings: RLSettings) -> tuple[rl.Learner, rl.Player]:
     settings.check()
     steps = settings.steps_per_update or None
     jit = settings.jit_compile
-    if settings.env_backend == "tf":
+    if settings.backend() == "tf":
         task = rl.make_environment(settings.env)
         learner = make_learner(settings, task)
         return learner, rl.TensorFlowPlayer(
             learner, task, settings.num_envs, steps, jit_compile=jit
         )
-    make = maker(settings.env_backend, settings.env, settings.seed)
+    make = maker(settings.backend(), settings.env, settings.seed)
     learner = make_learner(settings, make(1))
     return learner, rl.VectorPlayer(
         learner, make, settings.num_envs, steps, jit_compile=jit

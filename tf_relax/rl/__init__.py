@@ -26,6 +26,7 @@ from tf_relax.rl._rollout import Running
 from tf_relax.rl._synthetic import ContextualBandit
 from tf_relax.rl._synthetic import LinearQuadratic
 from tf_relax.rl._tasks import make_environment
+from tf_relax.rl._tasks import TASKS
 from tf_relax.rl._tensorflow_player import TensorFlowPlayer
 from tf_relax.rl._trajectories import discounted_returns
 from tf_relax.rl._trajectories import Trajectories
@@ -57,6 +58,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "Running",
+    "TASKS",
     "TensorFlowPlayer",
     "Trajectories",
     "Transition",

@@ -7,7 +7,7 @@ from tf_relax.rl import _classic_control
 from tf_relax.rl import _synthetic
 from tf_relax.rl._environment import Environment
 
-_TASKS: dict[str, Callable[[], Environment]] = {
+TASKS: dict[str, Callable[[], Environment]] = {
     "Acrobot-v1": _classic_control.Acrobot,
     "CartPole-v0": lambda: _classic_control.CartPole(200, 195.0),
     "CartPole-v1": _classic_control.CartPole,
@@ -32,6 +32,9 @@ def make_environment(name: str) -> Environment:
       >>> make_environment("CartPole-v0").max_steps
       200
     """
-    if name not in _TASKS:
-        raise ValueError(unknown("TensorFlow environment", name, _TASKS))
-    return _TASKS[name]()
+    if name not in TASKS:
+        raise ValueError(
+            f"{unknown('TensorFlow environment', name, TASKS)} Others are "
+            "gymnasium's (--env_backend=gymnasium)."
+        )
+    return TASKS[name]()
