@@ -19,12 +19,12 @@ from tf_relax.experiments._settings import setting
 
 # Name -> settings that differ, and updates of one timing.
 _CASES: dict[str, tuple[dict[str, Any], int]] = {
-    "64 seeds, an episode each": ({"num_seeds": 64}, 50),
+    "64 seeds, an episode each": ({"num_seeds": 64}, 10),
     "64 environments, 64 steps": (
         {"num_envs": 64, "steps_per_update": 64, "bootstrap": True},
         20,
     ),
-    "1 environment, an episode": ({}, 50),
+    "1 environment, an episode": ({}, 20),
 }
 
 
@@ -145,7 +145,7 @@ def _parts(
     return parts
 
 
-def _seconds(run: Callable[[], Any], times: int = 20) -> float:
+def _seconds(run: Callable[[], Any], times: int = 5) -> float:
     run()
     begin = time.perf_counter()
     for _ in range(times):
