@@ -351,6 +351,22 @@ def test_wrong_settings_are_named(settings, message, tmp_path):
         )
 
 
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "run").write_text("something else")
+    with pytest.raises(ValueError, match="must be a folder. Received: the fi"):
+        experiments.train_rl(_settings(max_episodes=10), tmp_path / "run")
+
+
+def test_thresholds_are_ours_gymnasiums_or_none():
+    pytest.importorskip("gymnasium")
+    assert _rl_environments.solved_at("CartPole-v0") == 195.0
+    assert _rl_environments.solved_at("FrozenLake-v1") == 0.7
+    assert _rl_environments.solved_at("Ant-v5") > 1000.0
+    assert _rl_environments.solved_at("Nowhere-v0") == float("inf")
+    history = _rl_history.History(1, 2)
+    assert history.summary(float("inf"), 0)["threshold"] is None
+
+
 def test_a_folder_of_another_run_is_refused(tmp_path):
     experiments.train_rl(_settings(max_episodes=10), tmp_path)
     with pytest.raises(ValueError, match=r"learning_rate 0.01, now 0.5"):

@@ -51,6 +51,8 @@ def train_rl(settings: RLSettings, out: pathlib.Path) -> dict[str, Any]:
         before stays.
       ImportError: if what an environment needs is missing.
     """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` must be a folder. Received: the file {out}.")
     ends = ("max_episodes", "max_env_steps", "stop_when_solved")
     check_same(settings, out / "config.json", may_differ=ends)
     run = _Run(settings, out)
@@ -163,8 +165,8 @@ class _Run:
                 "Weights are no longer finite after "
                 f"{int(self._history.updates)} updates. Received: "
                 f"learning_rate={self._settings.learning_rate}. Lower the "
-                "learning rates; the checkpoint before is kept in "
-                f"{self._out}."
+                "learning rates, in another folder; what was saved before "
+                f"stays in {self._out}."
             )
         arrays = {f"v{i}": x for i, x in enumerate(values)}
         arrays |= self._history.arrays()

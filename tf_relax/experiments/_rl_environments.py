@@ -27,10 +27,17 @@ _WITHOUT_LIMIT = 10_000
 
 def solved_at(name: str) -> float:
     """Returns the mean return that counts as solved, infinity if unknown."""
-    try:
+    if name in rl.TASKS:
         return rl.make_environment(name).solved_at
-    except ValueError:
-        return _SOLVED_AT.get(name, float("inf"))
+    if name in _SOLVED_AT:
+        return _SOLVED_AT[name]
+    try:
+        import gymnasium
+    except ImportError:
+        return float("inf")
+    known = gymnasium.registry.get(name)
+    threshold = known.reward_threshold if known is not None else None
+    return float("inf") if threshold is None else float(threshold)
 
 
 def maker(

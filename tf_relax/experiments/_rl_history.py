@@ -135,7 +135,7 @@ class History:
                 "env_steps": int(self.steps[run]),
             }
         return {
-            "threshold": threshold,
+            "threshold": threshold if np.isfinite(threshold) else None,
             "seconds": float(self.seconds),
             "runs": runs,
         }

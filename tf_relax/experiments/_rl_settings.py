@@ -40,15 +40,19 @@ class RLSettings:
     num_seeds: int = setting(
         1, "Runs side by side, with seeds of their own.", 1
     )
-    seed: int = setting(0, "Of the first run.", 0)
+    seed: int = setting(0, "Of the first run.", 0, 2**31 - 1)
     num_envs: int = setting(
         1, "Of each run: episodes an update, or copies that step.", 1
     )
     steps_per_update: int = setting(
         0, "Of each environment, going on where it was; 0: whole episodes.", 0
     )
-    max_episodes: int = setting(1000, "Of each run; 0: no limit.", 0)
-    max_env_steps: int = setting(0, "Of each run; 0: no limit.", 0)
+    max_episodes: int = setting(
+        1000, "Of each run, up to a whole call of updates; 0: no limit.", 0
+    )
+    max_env_steps: int = setting(
+        0, "Of each run, up to a whole call of updates; 0: no limit.", 0
+    )
     learning_rate: float = setting(0.01, "Of the policy's Adam.", 0.0)
     critic_learning_rate: float = setting(0.03, "Of V's Adam.", 0.0)
     control_variate_learning_rate: float = setting(0.03, "Of c's Adam.", 0.0)
