@@ -1,0 +1,95 @@
+"""The least time that a step can take: its matrix products and its Adam.
+
+The operations are those of the compiled program, so that work which XLA finds
+twice, or finds useless, counts as it runs. Everything else (random numbers,
+likelihoods, launches) is what lies between the floor and the measured time.
+"""
+
+import functools
+import math
+import re
+import time
+
+import tensorflow as tf
+
+# Adam reads a weight, its gradient and two moments, and writes three of them.
+ADAM_BYTES = 28
+
+_SHAPE = re.compile(r"%([\w.\-]+) = \(?\w+\[([\d,]*)\]")
+_PRODUCT = re.compile(
+    r"%([\w.\-]+) = \S+ (?:dot|custom-call)\(%([\w.\-]+), .*"
+    r'lhs_contracting_dim(?:ension)?s"?[:=][\[{]([\d",]*)[\]}]'
+)
+_ITERATIONS = 50
+
+
+def matrix_operations(hlo: str) -> int:
+    """Returns the multiplications and additions of the matrix products.
+
+    Args:
+      hlo: text of an XLA program. What stands in a loop is counted once.
+    """
+    shapes = {name: _integers(dims) for name, dims in _SHAPE.findall(hlo)}
+    return sum(
+        2
+        * math.prod(shapes[out])
+        * math.prod(shapes[left][axis] for axis in _integers(contracted))
+        for out, left, contracted in _PRODUCT.findall(hlo)
+    )
+
+
+@functools.cache
+def matrix_product_rate(size: int = 2048) -> float:
+    """Returns 1e9 operations a second of a float32 matrix product."""
+    x = tf.ones([size, size])
+    product = tf.function(tf.linalg.matmul, jit_compile=True)
+
+    def run() -> float:
+        begin = time.perf_counter()
+        product(x, x).numpy()
+        return time.perf_counter() - begin
+
+    run()  # Compiles.
+    return 2e-9 * size**3 / min(run() for _ in range(5))
+
+
+@functools.cache
+def bandwidth(num_floats: int) -> float:
+    """Returns 1e9 bytes a second of `x = x / 2 + y`, two read, one written.
+
+    Args:
+      num_floats: length of x and of y. Small ones stay in the caches.
+    """
+    y = tf.ones([num_floats])
+
+    @tf.function(jit_compile=True)
+    def sweep(x: tf.Tensor) -> tf.Tensor:
+        return tf.while_loop(
+            lambda index, _: index < _ITERATIONS,
+            lambda index, x: (index + 1, 0.5 * x + y),
+            (tf.constant(0), x),
+        )[1]
+
+    def run() -> float:
+        begin = time.perf_counter()
+        sweep(y)[0].numpy()
+        return time.perf_counter() - begin
+
+    run()  # Compiles.
+    return 12e-9 * num_floats * _ITERATIONS / min(run() for _ in range(5))
+
+
+def floor_seconds(operations: float, num_weights: int) -> float:
+    """Returns the least time of a step, by what this machine measures.
+
+    Args:
+      operations: of matrix products.
+      num_weights: that Adam trains.
+    """
+    products = 1e-9 * operations / matrix_product_rate()
+    adam = 1e-9 * ADAM_BYTES * num_weights / bandwidth(num_weights)
+    return products + adam
+
+
+def _integers(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text)]
