@@ -1,11 +1,13 @@
 r"""Times optimizer steps of the VAE, or policy gradients, updates included.
 
 Writes the CSV file `--out`: with `--suite=vae` the columns `estimator,
-architecture, batch_size, steps_per_call, jit_compile, replicas, median_ms,
-min_ms, max_ms, compile_seconds, ratio_to_leave_one_out,
-ratio_to_single_runs`, with `--suite=rl` environment steps a second and the
-milliseconds of an update and of its parts. Beside it a `.json` with the device
-and the versions.
+architecture, batch_size, steps_per_call, jit_compile, replicas, num_latents,
+num_samples, median_ms, min_ms, max_ms, compile_seconds,
+ratio_to_leave_one_out, ratio_to_single_runs, matrix_mflop, adam_mbytes,
+floor_ms, fraction_of_floor, memory_fraction` and, if asked for, `peak_mib`,
+with `--suite=rl` environment steps a second and the milliseconds of an update
+and of its parts. Beside it a `.json` with the device, its rates and the
+versions, and for the VAE a plot, `.png`.
 
 Examples:
   python bin/benchmark.py --out=runs/benchmark.csv

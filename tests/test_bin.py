@@ -12,8 +12,10 @@ import keras
 import numpy as np
 import pytest
 
+from tf_relax import datasets
 from tf_relax import experiments
 from tf_relax.experiments import _callbacks
+from tf_relax.experiments import _timers
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SMALL = dict(
@@ -283,13 +285,21 @@ def test_benchmark_columns_and_reference(tmp_path):
         "steps_per_call",
         "jit_compile",
         "replicas",
+        "num_latents",
+        "num_samples",
         "median_ms",
         "min_ms",
         "max_ms",
         "compile_seconds",
         "ratio_to_leave_one_out",
         "ratio_to_single_runs",
+        "matrix_mflop",
+        "adam_mbytes",
+        "floor_ms",
+        "fraction_of_floor",
+        "memory_fraction",
     ]
+    assert (tmp_path / "b.png").stat().st_size > 0
     assert [row["replicas"] for row in rows] == ["1", "1", "2", "2"]
     assert float(rows[0]["ratio_to_leave_one_out"]) == 1.0
     assert float(rows[1]["ratio_to_single_runs"]) == 1.0
@@ -336,6 +346,32 @@ def test_help_shows_every_setting():
     result = _run("toy.py", "--help")
     for name in ("target", "steps", "num_seeds", "seed", "estimator", "out"):
         assert f"--{name}:" in result.stdout or f"]{name}:" in result.stdout
+
+
+def test_matrix_products_of_a_step_are_counted():
+    # Encoder and decoder forward, and the derivatives by their kernels; none
+    # by the image, and none by b.
+    case = _timers.Case("reinforce", "linear1", 100, 1, True, 1, 5)
+    operations, weights = _timers.work(case, datasets.load("mnist"))
+    assert operations == 2 * 2 * 2 * 100 * 784 * 5
+    assert weights == 2 * 784 * 5 + 784 + 2 * 5
+
+
+def test_a_case_that_no_model_fits_is_left_out(tmp_path):
+    settings = experiments.BenchmarkSettings(
+        estimator="enumeration,leave_one_out",
+        architecture="linear1",
+        batch_size="2",
+        steps_per_call="1",
+        jit_compile="false",
+        rounds=1,
+        steps_per_round=1,
+        num_latents="17",
+        measure_memory=True,
+    )
+    rows = experiments.benchmark(settings, tmp_path / "b.csv")
+    assert [row["estimator"] for row in rows] == ["leave_one_out"]
+    assert float(rows[0]["peak_mib"]) > 0
 
 
 def test_benchmark_names_the_flag_of_a_wrong_number(tmp_path):

@@ -1,36 +1,28 @@
 """Milliseconds of an optimizer step, beside leave-one-out's in one run."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 import dataclasses
+import itertools
 import pathlib
-import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from absl import logging
-import keras
 import numpy as np
-import tensorflow as tf
 
 from tf_relax import datasets
+from tf_relax._names import unknown
+from tf_relax.experiments import _benchmark_plot
 from tf_relax.experiments import _files
+from tf_relax.experiments import _floor
+from tf_relax.experiments import _peak_memory
+from tf_relax.experiments import _timers
 from tf_relax.experiments._settings import setting
-from tf_relax.models import DiscreteVAE
+from tf_relax.experiments._timers import Case
+from tf_relax.models import architectures
 from tf_relax.models import estimator_names
-from tf_relax.models import Replicas
 
 _REFERENCE = "leave_one_out"
-_LEARNING_RATE = 1e-3
-
-
-class Case(NamedTuple):
-    """What is timed."""
-
-    estimator: str
-    architecture: str
-    batch_size: int
-    steps_per_call: int
-    jit_compile: bool
-    replicas: int = 1
+_MAIN_MEMORY = 1 << 25  # Floats; no cache holds them.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,30 +33,49 @@ class BenchmarkSettings:
         "leave_one_out,rebar,relax,relax_independent",
         f"Separated by commas: {', '.join(estimator_names())}.",
     )
-    architecture: str = setting("nonlinear", "Separated by commas.")
+    architecture: str = setting(
+        "nonlinear", f"Separated by commas: {', '.join(architectures())}."
+    )
     batch_size: str = setting("100", "Images a step, separated by commas.")
     steps_per_call: str = setting("1,50", "Separated by commas.")
     jit_compile: str = setting("true,false", "true, false or both.")
     replicas: str = setting(
         "1", "Runs side by side in one program, separated by commas."
     )
+    num_latents: str = setting("200", "Units a layer, separated by commas.")
+    num_samples: str = setting(
+        "0",
+        "Samples an image, separated by commas; 0 for as few as the estimator "
+        "needs.",
+    )
     rounds: int = setting(10, "How often each case is timed.", 1)
     steps_per_round: int = setting(100, "Steps of one timing.", 1)
+    measure_memory: bool = setting(
+        False, "Also run each case in a process of its own for its memory."
+    )
 
     def cases(self) -> list[Case]:
         """Returns the cross product.
 
         Raises:
-          ValueError: if a number is none, or no truth value is one.
+          ValueError: if a name is unknown, a number is none, or no truth
+            value is one.
         """
+        axes: dict[str, Sequence[Any]] = {
+            "architecture": _names(
+                "architecture", self.architecture, architectures()
+            ),
+            "batch_size": _numbers("batch_size", self.batch_size),
+            "steps_per_call": _numbers("steps_per_call", self.steps_per_call),
+            "jit_compile": [_truth(x) for x in self.jit_compile.split(",")],
+            "replicas": _numbers("replicas", self.replicas),
+            "num_latents": _numbers("num_latents", self.num_latents),
+            "num_samples": _numbers("num_samples", self.num_samples, 0),
+            "estimator": _names("estimator", self.estimator, estimator_names()),
+        }
         return [
-            Case(estimator, architecture, size, steps, _truth(jit), replicas)
-            for architecture in self.architecture.split(",")
-            for size in _numbers("batch_size", self.batch_size)
-            for steps in _numbers("steps_per_call", self.steps_per_call)
-            for jit in self.jit_compile.split(",")
-            for replicas in _numbers("replicas", self.replicas)
-            for estimator in self.estimator.split(",")
+            Case(**dict(zip(axes, values, strict=True)))
+            for values in itertools.product(*axes.values())
         ]
 
 
@@ -75,122 +86,83 @@ def benchmark(
 
     Every round runs every case, so that a machine whose speed drifts slows
     them alike; `ratio_to_leave_one_out` is the median of the ratios within
-    a round, to the two-sample leave-one-out step of the same architecture,
-    batch size, steps per call, compiler and replicas; `ratio_to_single_runs`
-    that of a step of all R replicas to R steps of the same case alone.
-    `compile_seconds` is the first call's time.
+    a round, to the leave-one-out step of as few samples as it needs and of
+    otherwise the same settings; `ratio_to_single_runs` that of a step of all
+    R replicas to R steps of the same case alone. `compile_seconds` is the
+    first call's time, `peak_mib` see `_peak_memory`. `floor_ms` is that of
+    `_floor`, with Adam's bytes at the bandwidth of arrays as large as the
+    weights; the JSON file has that of main memory, and `memory_fraction` is
+    of the floor made with that.
+
+    A case that no model fits is left out, with a warning.
 
     Args:
       settings: what is timed.
       out: the CSV file. Beside it, with the ending `.json`, there will be
-        device, versions and the machine's matrix-product rate.
+        device, versions and the machine's rates, and with `.png` a plot.
 
     Returns:
       The rows of the CSV.
 
     Raises:
-      ValueError: if a name or a number is wrong.
+      ValueError: if a name or a number is wrong, or no case is left.
     """
-    cases = settings.cases()
-    data = datasets.load("mnist")
-    runs, compile_seconds = {}, {}
-    for case in cases:
-        runs[case] = _timer(case, data, settings.steps_per_round)
-        begin = time.perf_counter()
-        runs[case](1)
-        compile_seconds[case] = time.perf_counter() - begin
-        logging.info("%s: ready in %.1f s", case, compile_seconds[case])
-    seconds: dict[Case, list[float]] = {case: [] for case in cases}
+    timers = _ready(settings)
+    seconds: dict[Case, list[float]] = {case: [] for case in timers}
     for _ in range(settings.rounds):
-        for case, run in runs.items():
-            seconds[case].append(run())
-    rows = [_row(case, seconds, compile_seconds[case]) for case in cases]
+        for case, timer in timers.items():
+            seconds[case].append(timer())
+    data = datasets.load("mnist")
+    work: dict[Case, tuple[float, int]] = {}
+    for case in timers:
+        one = case._replace(steps_per_call=1, jit_compile=True)
+        work[case] = work.get(one) or _timers.work(case, data)
+        work[one] = work[case]
+    memory = _floor.bandwidth(_MAIN_MEMORY)
+    rows = [
+        _row(timer, seconds) | _floors(seconds[case], *work[case], memory)
+        for case, timer in timers.items()
+    ]
+    if settings.measure_memory:
+        for row, case in zip(rows, timers, strict=True):
+            row["peak_mib"] = f"{_peak_memory.peak_mib(case):.0f}"
     _files.write_csv(out, rows)
-    rate = matrix_product_rate()
     _files.write_json(
         out.with_suffix(".json"),
-        {"matrix_product_gflops": round(rate, 1)}
-        | {"settings": dataclasses.asdict(settings)}
-        | _files.provenance(0, any(case.jit_compile for case in cases)),
+        {
+            "matrix_product_gflops": round(_floor.matrix_product_rate(), 1),
+            "main_memory_gbytes_per_second": round(memory, 1),
+            "settings": dataclasses.asdict(settings),
+        }
+        | _files.provenance(0, any(case.jit_compile for case in timers)),
     )
-    logging.info("Matrix products: %.0f GFLOP/s", rate)
+    _benchmark_plot.draw(out.with_suffix(".png"), rows)
     return rows
 
 
-def matrix_product_rate(size: int = 2048) -> float:
-    """Returns 1e9 operations a second of a float32 matrix product."""
-    x = tf.ones([size, size])
-    product = tf.function(tf.linalg.matmul, jit_compile=True)
-
-    def run() -> float:
-        begin = time.perf_counter()
-        product(x, x).numpy()
-        return time.perf_counter() - begin
-
-    run()  # Compiles.
-    return 2e-9 * size**3 / min(run() for _ in range(5))
-
-
-def _timer(
-    case: Case, data: datasets.ImageDataset, steps_per_round: int
-) -> Callable[..., float]:
-    """Returns a function that times a step, in seconds, by so many calls."""
-    call = (_single if case.replicas == 1 else _side_by_side)(case, data)
-    usual = max(1, steps_per_round // case.steps_per_call)
-
-    def run(calls: int = usual) -> float:
-        begin = time.perf_counter()
-        for _ in range(calls):
-            elbo = call()
-        elbo.numpy()  # Waits for the device.
-        return (time.perf_counter() - begin) / (calls * case.steps_per_call)
-
-    return run
-
-
-def _single(case: Case, data: datasets.ImageDataset) -> Callable[[], tf.Tensor]:
-    """Returns a function that makes one call of one run."""
-    model = _model(case, data, seed=0)
-    model.compile(
-        keras.optimizers.Adam(_LEARNING_RATE),
-        steps_per_call=case.steps_per_call,
-        jit_compile=case.jit_compile,
-    )
-    images = tf.constant(
-        np.resize(data.train, (case.batch_size * case.steps_per_call, 784))
-    )
-
-    @tf.function(jit_compile=case.jit_compile, autograph=False)
-    def step(images: tf.Tensor) -> tf.Tensor:
-        return model.train_step((images,))["elbo"]
-
-    return lambda: step(images)
-
-
-def _side_by_side(
-    case: Case, data: datasets.ImageDataset
-) -> Callable[[], tf.Tensor]:
-    """Returns a function that makes one call of replicas of R seeds."""
-    replicas = Replicas(
-        [_model(case, data, seed) for seed in range(case.replicas)],
-        [_LEARNING_RATE] * case.replicas,
-        steps_per_call=case.steps_per_call,
-        jit_compile=case.jit_compile,
-    )
-    flat = (case.batch_size * case.steps_per_call, case.replicas, 784)
-    images = tf.constant(np.resize(data.train, flat))
-    return lambda: replicas.train(images)
-
-
-def _model(case: Case, data: datasets.ImageDataset, seed: int) -> DiscreteVAE:
-    return DiscreteVAE(
-        case.architecture, estimator=case.estimator, mean=data.mean, seed=seed
-    )
+def _ready(settings: BenchmarkSettings) -> dict[Case, _timers.Timer]:
+    """Returns the timers of all cases that there are models for."""
+    data = datasets.load("mnist")
+    timers = {}
+    for case in settings.cases():
+        try:
+            timers[case] = _timers.Timer(case, data, settings.steps_per_round)
+        except (TypeError, ValueError) as error:
+            logging.warning("Left out: %s. %s", case, error)
+            continue
+        logging.info("%s: ready in %.1f s", case, timers[case].compile_seconds)
+    if not timers:
+        raise ValueError(
+            "No model fits any of the cases. The warnings say why. Received: "
+            f"{settings}."
+        )
+    return timers
 
 
 def _row(
-    case: Case, seconds: dict[Case, list[float]], compile_seconds: float
+    timer: _timers.Timer, seconds: dict[Case, list[float]]
 ) -> dict[str, Any]:
+    case = timer.case
     own = 1e3 * np.array(seconds[case])
 
     def ratio(times: int, **reference: Any) -> str:
@@ -203,17 +175,40 @@ def _row(
         "median_ms": f"{np.median(own):.4f}",
         "min_ms": f"{own.min():.4f}",
         "max_ms": f"{own.max():.4f}",
-        "compile_seconds": f"{compile_seconds:.2f}",
-        "ratio_to_leave_one_out": ratio(1, estimator=_REFERENCE),
+        "compile_seconds": f"{timer.compile_seconds:.2f}",
+        "ratio_to_leave_one_out": ratio(1, estimator=_REFERENCE, num_samples=0),
         "ratio_to_single_runs": ratio(case.replicas, replicas=1),
     }
 
 
-def _numbers(name: str, words: str) -> list[int]:
-    numbers = [int(word) if word.isdigit() else 0 for word in words.split(",")]
-    if min(numbers) < 1:
+def _floors(
+    seconds: list[float], operations: float, num_weights: int, memory: float
+) -> dict[str, str]:
+    median = 1e3 * np.median(seconds)
+    near = _floor.bandwidth(num_weights)
+    floor = _floor.floor_ms(operations, num_weights, near)
+    far = _floor.floor_ms(operations, num_weights, memory)
+    return {
+        "matrix_mflop": f"{1e-6 * operations:.1f}",
+        "adam_mbytes": f"{1e-6 * _floor.ADAM_BYTES * num_weights:.1f}",
+        "floor_ms": f"{floor:.4f}",
+        "fraction_of_floor": f"{floor / median:.3f}",
+        "memory_fraction": f"{far / median:.3f}",
+    }
+
+
+def _names(flag: str, words: str, known: list[str]) -> list[str]:
+    for word in words.split(","):
+        if word not in known:
+            raise ValueError(unknown(flag, word, known))
+    return words.split(",")
+
+
+def _numbers(name: str, words: str, least: int = 1) -> list[int]:
+    numbers = [int(word) if word.isdigit() else -1 for word in words.split(",")]
+    if min(numbers) < least:
         raise ValueError(
-            f"`{name}` must be whole numbers >= 1, separated by commas. "
+            f"`{name}` must be whole numbers >= {least}, separated by commas. "
             f"Received: {name}={words}."
         )
     return numbers

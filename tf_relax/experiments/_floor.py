@@ -20,7 +20,7 @@ _PRODUCT = re.compile(
     r"%([\w.\-]+) = \S+ (?:dot|custom-call)\(%([\w.\-]+), .*"
     r'lhs_contracting_dim(?:ension)?s"?[:=][\[{]([\d",]*)[\]}]'
 )
-_ITERATIONS = 50
+_FLOATS = 1 << 25  # That a measurement of the bandwidth passes over.
 
 
 def matrix_operations(hlo: str) -> int:
@@ -61,11 +61,12 @@ def bandwidth(num_floats: int) -> float:
       num_floats: length of x and of y. Small ones stay in the caches.
     """
     y = tf.ones([num_floats])
+    iterations = max(2, _FLOATS // num_floats)
 
     @tf.function(jit_compile=True)
     def sweep(x: tf.Tensor) -> tf.Tensor:
         return tf.while_loop(
-            lambda index, _: index < _ITERATIONS,
+            lambda index, _: index < iterations,
             lambda index, x: (index + 1, 0.5 * x + y),
             (tf.constant(0), x),
         )[1]
@@ -76,19 +77,20 @@ def bandwidth(num_floats: int) -> float:
         return time.perf_counter() - begin
 
     run()  # Compiles.
-    return 12e-9 * num_floats * _ITERATIONS / min(run() for _ in range(5))
+    return 12e-9 * num_floats * iterations / min(run() for _ in range(5))
 
 
-def floor_seconds(operations: float, num_weights: int) -> float:
-    """Returns the least time of a step, by what this machine measures.
+def floor_ms(operations: float, num_weights: int, rate: float) -> float:
+    """Returns the least milliseconds of a step, by what this machine measures.
 
     Args:
       operations: of matrix products.
       num_weights: that Adam trains.
+      rate: 1e9 bytes a second of Adam: of the memory's part that the weights
+        fit in, or of main memory.
     """
-    products = 1e-9 * operations / matrix_product_rate()
-    adam = 1e-9 * ADAM_BYTES * num_weights / bandwidth(num_weights)
-    return products + adam
+    products = operations / matrix_product_rate()
+    return 1e-6 * (products + ADAM_BYTES * num_weights / rate)
 
 
 def _integers(text: str) -> list[int]:

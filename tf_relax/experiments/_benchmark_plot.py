@@ -1,0 +1,58 @@
+"""Milliseconds a step of every estimator, as one picture."""
+
+from collections.abc import Mapping, Sequence
+import pathlib
+from typing import Any
+
+from tf_relax.experiments import _plots
+
+_INCHES_A_ROW = 0.28
+
+
+def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draws a panel an architecture, a line an estimator.
+
+    Args:
+      path: of the PNG.
+      rows: of the CSV of a benchmark. The colour is the batch size; hollow
+        marks are calls of a single step, and bars are the floors.
+    """
+    architectures = list(dict.fromkeys(row["architecture"] for row in rows))
+    estimators = sorted({str(row["estimator"]) for row in rows}, reverse=True)
+    sizes = sorted({int(row["batch_size"]) for row in rows})
+    made = _plots.figure(
+        1,
+        len(architectures),
+        1.5 + 4.0 * len(architectures),
+        1.4 + _INCHES_A_ROW * len(estimators),
+    )
+    if made is None:
+        return
+    drawing, axes = made
+    for axis, architecture in zip(axes[0], architectures, strict=True):
+        own = [row for row in rows if row["architecture"] == architecture]
+        for row in own:
+            y = estimators.index(str(row["estimator"]))
+            color = f"C{sizes.index(int(row['batch_size']))}"
+            single = int(row["steps_per_call"]) == 1
+            face = "none" if single else color
+            axis.plot(
+                float(row["median_ms"]), y, "o", color=color, mfc=face, ms=5
+            )
+            axis.plot(float(row["floor_ms"]), y, "|", color=color, ms=9)
+        axis.set_xscale("log")
+        axis.set_yticks(range(len(estimators)), estimators)
+        axis.set_ylim(-0.6, len(estimators) - 0.4)
+        axis.set_title(architecture)
+        axis.set_xlabel("milliseconds a step")
+        axis.grid(alpha=0.3, which="both", axis="x")
+        axis.grid(alpha=0.3, axis="y")
+    for index, size in enumerate(sizes):
+        axes[0][-1].plot([], [], "o", color=f"C{index}", label=f"batch {size}")
+    axes[0][-1].plot([], [], "|", color="k", ms=9, label="floor")
+    if any(int(row["steps_per_call"]) == 1 for row in rows):
+        axes[0][-1].plot(
+            [], [], "o", color="k", mfc="none", label="one step a call"
+        )
+    axes[0][-1].legend(frameon=False, fontsize="small")
+    _plots.save(path, drawing)
