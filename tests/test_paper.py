@@ -22,17 +22,17 @@ _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _CONFIGS = sorted((_ROOT / "bin" / "configs").glob("*.txt"))
 
 
-def _settings_of(path):
+def _settings_of(path, kind_of_settings=experiments.VAESettings):
     """Returns what a flag file says, by name, parsed as absl does."""
     values = flags.FlagValues()
-    for field in dataclasses.fields(experiments.VAESettings):
+    for field in dataclasses.fields(kind_of_settings):
         kind = {bool: "boolean", int: "integer", float: "float"}.get(
             type(field.default), "string"
         )
         define = getattr(flags, f"DEFINE_{kind}")
         define(field.name, field.default, "", flag_values=values)
     values(["test", f"--flagfile={path}"])
-    return experiments.VAESettings(**values.flag_values_dict())
+    return kind_of_settings(**values.flag_values_dict())
 
 
 @pytest.mark.parametrize("path", _CONFIGS, ids=lambda path: path.stem)
@@ -55,6 +55,26 @@ def test_every_cell_of_table_1_has_a_flag_file():
         for estimator in ("concrete", "nvil", "muprop", "rebar", "relax")
     }
     assert cells == {path.stem for path in _CONFIGS} - {"first"}
+
+
+@pytest.mark.parametrize("estimator", ["rebar", "relax"])
+@pytest.mark.parametrize("architecture", ["linear1", "linear2", "nonlinear"])
+@pytest.mark.parametrize("data", ["mnist", "omniglot"])
+def test_grids_are_alike_for_rebar_and_relax(
+    data, architecture, estimator, monkeypatch
+):
+    monkeypatch.chdir(_ROOT)  # They name other flag files.
+    path = _ROOT / f"bin/configs/grid/{data}_{architecture}_{estimator}.txt"
+    settings = _settings_of(path, experiments.SweepSettings)
+    runs = settings.replicas()
+    assert {(run.learning_rate, run.seed) for run in runs} == {
+        (rate, seed)
+        for rate in (0.005, 0.001, 0.0005, 0.0001, 0.00005)
+        for seed in (0, 1, 2)
+    }
+    assert (settings.dataset, settings.architecture) == (data, architecture)
+    assert (settings.estimator, settings.steps) == (estimator, 2_000_000)
+    assert (settings.network_depth, runs[0].network_weight_decay) == (2, 0.0)
 
 
 def _vae(**kwargs):
