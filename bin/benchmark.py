@@ -6,8 +6,9 @@ num_samples, median_ms, min_ms, max_ms, compile_seconds,
 ratio_to_leave_one_out, ratio_to_single_runs, matrix_mflop, adam_mbytes,
 floor_ms, fraction_of_floor, memory_fraction` and, if asked for, `peak_mib`,
 with `--suite=rl` environment steps a second and the milliseconds of an update
-and of its parts. Beside it a `.json` with the device, its rates and the
-versions, and for the VAE a plot, `.png`.
+and of its parts, with `--suite=precision` what float32, TF32 and bfloat16
+matrix products do to a gradient and to a step. Beside it a `.json` with the
+device, its rates and the versions, and for the VAE a plot, `.png`.
 
 Examples:
   python bin/benchmark.py --out=runs/benchmark.csv
@@ -26,14 +27,18 @@ import tensorflow as tf
 from tf_relax import experiments
 
 _OUT = flags.DEFINE_string("out", None, "Output CSV file.", required=True)
-_SUITE = flags.DEFINE_enum("suite", "vae", ["vae", "rl"], "What is timed.")
+_SUITE = flags.DEFINE_enum(
+    "suite", "vae", ["vae", "rl", "precision"], "What is timed."
+)
 flags.register_validator("out", bool, "must not be empty")
 experiments.define_flags(experiments.BenchmarkSettings)
 experiments.define_flags(experiments.RLBenchmarkSettings)
+experiments.define_flags(experiments.PrecisionSettings)
 
 _SUITES = {
     "vae": (experiments.benchmark, experiments.BenchmarkSettings),
     "rl": (experiments.rl_benchmark, experiments.RLBenchmarkSettings),
+    "precision": (experiments.precision, experiments.PrecisionSettings),
 }
 
 

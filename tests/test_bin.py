@@ -1,6 +1,7 @@
 """The binaries and the experiments behind them: files, errors, resuming."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -346,6 +347,37 @@ def test_help_shows_every_setting():
     result = _run("toy.py", "--help")
     for name in ("target", "steps", "num_seeds", "seed", "estimator", "out"):
         assert f"--{name}:" in result.stdout or f"]{name}:" in result.stdout
+
+
+def test_precisions_by_what_they_do_to_a_gradient(tmp_path):
+    settings = experiments.PrecisionSettings(
+        precision_architecture="linear1",
+        precision_estimator="rebar",
+        precision_batch_size=4,
+        precision_steps=1,
+        precision_draws=2,
+    )
+    exact, tensor_float, rounded = experiments.precision(
+        settings, tmp_path / "p.csv"
+    )
+    assert float(exact["error"]) == 0.0
+    assert float(tensor_float["error"]) < 1e-2  # None without a GPU.
+    assert 1e-4 < float(rounded["error"]) < 0.3
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_run_of_an_earlier_version_had_the_defaults(tmp_path):
+    settings = experiments.VAESettings(steps=40, **_SMALL)
+    experiments.train_vae(settings, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["settings"]["matmul_precision"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    experiments.train_vae(settings, tmp_path)  # Nothing is left to do.
+    other = dataclasses.replace(settings, matmul_precision="bfloat16")
+    config["settings"]["matmul_precision"] = "float32"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="matmul_precision 'float32'"):
+        experiments.train_vae(other, tmp_path)
 
 
 def test_matrix_products_of_a_step_are_counted():

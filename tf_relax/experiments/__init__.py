@@ -17,6 +17,8 @@ from tf_relax.experiments._files import write_csv
 from tf_relax.experiments._memory import keep_freed_memory
 from tf_relax.experiments._play import play
 from tf_relax.experiments._play import PlaySettings
+from tf_relax.experiments._precision import precision
+from tf_relax.experiments._precision import PrecisionSettings
 from tf_relax.experiments._rl import train_rl
 from tf_relax.experiments._rl_benchmark import rl_benchmark
 from tf_relax.experiments._rl_benchmark import RLBenchmarkSettings
@@ -41,6 +43,7 @@ __all__ = [
     "EvaluateSettings",
     "FIGURES",
     "PlaySettings",
+    "PrecisionSettings",
     "RLBenchmarkSettings",
     "RLSettings",
     "SCHEDULES",
@@ -57,6 +60,7 @@ __all__ = [
     "from_flags",
     "keep_freed_memory",
     "play",
+    "precision",
     "print_table",
     "rl_benchmark",
     "run_toy",

@@ -85,11 +85,13 @@ def check_same(
     """
     if not path.exists():
         return
-    old = _files.read_json(path)["settings"]
+    # What a run of an earlier version had no setting for was as by default.
+    old = {f.name: f.default for f in dataclasses.fields(settings)}
+    old |= _files.read_json(path)["settings"]
     differing = [
-        f"{name} {old.get(name)!r}, now {value!r}"
+        f"{name} {old[name]!r}, now {value!r}"
         for name, value in dataclasses.asdict(settings).items()
-        if name not in may_differ and old.get(name) != value
+        if name not in may_differ and old[name] != value
     ]
     if differing:
         raise ValueError(

@@ -12,6 +12,7 @@ import numpy as np
 from tf_relax import datasets
 from tf_relax.experiments import _files
 from tf_relax.experiments import _sweep_files
+from tf_relax.experiments._precision import matmul_precision
 from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._sweep_settings import SweepSettings
@@ -44,6 +45,11 @@ def train_sweep(settings: SweepSettings, out: pathlib.Path) -> dict[str, Any]:
       ValueError: if a list is malformed, `out` holds another sweep, or the
         data are too few for one call.
     """
+    with matmul_precision(settings.matmul_precision):
+        return _train(settings, out)
+
+
+def _train(settings: SweepSettings, out: pathlib.Path) -> dict[str, Any]:
     settings = settings.written_alike()
     runs = settings.replicas()
     _sweep_files.check_is_sweep(out)

@@ -13,6 +13,7 @@ from tf_relax.experiments import _callbacks
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
 from tf_relax.experiments._events import has_tensorboard
+from tf_relax.experiments._precision import matmul_precision
 from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._vae_model import make_model
@@ -43,6 +44,11 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
       ValueError: if `out` holds a run with other settings, or the data are
         too few for one call.
     """
+    with matmul_precision(settings.matmul_precision):
+        return _train(settings, out)
+
+
+def _train(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
     check_same(settings, out / "config.json", may_differ=("steps",))
     if settings.variance_of:
         for name in settings.variance_of.split(","):

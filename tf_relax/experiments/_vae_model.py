@@ -8,6 +8,7 @@ import keras
 
 from tf_relax import datasets
 from tf_relax._names import unknown
+from tf_relax.experiments._precision import PRECISIONS
 from tf_relax.experiments._settings import setting
 from tf_relax.models import architectures
 from tf_relax.models import DiscreteVAE
@@ -115,6 +116,9 @@ class VAESettings:
         100, "Of the importance-weighted bound at the end; 0: none.", 0
     )
     jit_compile: bool = setting(True, "Whether XLA compiles the steps.")
+    matmul_precision: str = setting(
+        "tensorfloat32", f"Of matrix products; one of {', '.join(PRECISIONS)}."
+    )
     seed: int = setting(0, "Of weights, order of images and draws.", 0)
 
 
