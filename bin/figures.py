@@ -5,6 +5,7 @@ r"""Draws the paper's figures from the CSV files of runs.
   relaxation  f, and the control variates that REBAR and RELAX learn
   vae         training and validation curves against epochs and seconds
   variance    gradient variances of several estimators during one training
+  growth      milliseconds a step against latents, batch, samples and layers
   rl          returns of policy gradients, and the variance of an episode's
 
 Example:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_relax._names import unknown
 from tf_relax.experiments import _files
+from tf_relax.experiments import _growth
 from tf_relax.experiments import _plots
 from tf_relax.experiments import _rl_results
 from tf_relax.experiments._exact_toy import exact_loss
@@ -211,6 +212,7 @@ FIGURES: dict[
     "vae": _vae,
     "variance": _variance,
     "rl": _rl_results.draw_rl,
+    "growth": _growth.draw_growth,
 }
 
 
