@@ -165,11 +165,11 @@ def _draw_vae(
             train = _column(run["metrics"], "elbo")
             valid = _column(run["metrics"], "val_elbo")
             known = np.isfinite(valid)
-            label = f"{run['estimator']}, {run['learning_rate']:g}"
+            label = f"{run['label']}, {run['learning_rate']:g}"
             axis.plot(x, train, "--", color=color, linewidth=0.9)
             axis.plot(x[known], valid[known], color=color, label=label)
             tops.append(np.nanmax([*train, *valid]))
-            if run["estimator"] == "rebar":
+            if run["label"] == "rebar":
                 axis.axhline(np.nanmax(valid), color="k", ls=":", lw=0.9)
     for axis, unit in zip(axes[0], ("epoch", "seconds"), strict=True):
         axis.set_xlabel(unit)
@@ -219,14 +219,17 @@ FIGURES: dict[
 def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the settings and `metrics` of the runs in `results/vae/`.
 
+    `label` is the estimator, with what is not usual about it.
     `seconds_per_epoch` is the time of training itself. It comes from
     `vae_benchmark.csv`, measured on an idle machine, if the case is there,
     else from the run.
     """
     milliseconds = {
-        tuple(row[key] for key in ("estimator", "architecture")): float(
-            row["median_ms"]
-        )
+        (
+            row["estimator"],
+            row["architecture"],
+            int(row.get("num_samples") or 0),
+        ): float(row["median_ms"])
         for row in _files.read_csv(results / "vae_benchmark.csv")
     }
     runs = []
@@ -237,7 +240,10 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
             continue
         last = metrics[-1]
         steps_per_epoch = int(last["step"]) / int(last["epoch"])
-        key = (settings["estimator"], settings["architecture"])
+        key = tuple(
+            settings[name]
+            for name in ("estimator", "architecture", "num_samples")
+        )
         own = 1000.0 * float(last["seconds"]) / int(last["step"])
         step_ms = milliseconds.get(key, own)
         summary = path.parent / "summary.json"
@@ -245,6 +251,7 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
             settings
             | {
                 "name": path.parent.name,
+                "label": _label(settings),
                 "metrics": metrics,
                 "milliseconds": step_ms,
                 "seconds_per_epoch": 1e-3 * step_ms * steps_per_epoch,
@@ -257,11 +264,22 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def best_by_validation(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns each estimator's run of the best validation ELBO."""
+    """Returns each label's run of the best validation ELBO."""
     return [
         max(own, key=lambda run: np.nanmax(_column(run["metrics"], "val_elbo")))
-        for own in _groups(runs, "estimator").values()
+        for own in _groups(runs, "label").values()
     ]
+
+
+def _label(settings: Mapping[str, Any]) -> str:
+    """Returns the estimator, and what is not usual about it."""
+    label = str(settings["estimator"])
+    if settings["num_samples"]:
+        label += f", K = {settings['num_samples']}"
+    depth, decay = settings["network_depth"], settings["network_weight_decay"]
+    if settings["estimator"] == "relax" and (depth, decay) != (2, 0.0):
+        label += f", network {depth} layers, decay {decay:g}"
+    return label
 
 
 def _groups(rows: Sequence[Any], key: str) -> dict[str, list[Any]]:

@@ -38,7 +38,7 @@ def vae(results: pathlib.Path) -> str:
         lines.append(
             [
                 *cell[:2],
-                _label(run),
+                run["label"],
                 f"{run['learning_rate']:g}",
                 run["seed"],
                 run["metrics"][-1]["epoch"],
@@ -70,14 +70,13 @@ def vae_all(results: pathlib.Path) -> str:
     lines = []
     for architecture in sorted({run["architecture"] for run in runs}):
         own = [run for run in runs if run["architecture"] == architecture]
-        plain = [run for run in own if not _label(run).count("network ")]
-        best = best_by_validation(plain)
+        best = best_by_validation(own)
         for run in sorted(best, key=lambda run: -_best_valid(run)):
             summary = run["summary"]
             lines.append(
                 [
                     architecture,
-                    f"`{run['estimator']}`",
+                    run["label"],
                     f"{run['learning_rate']:g}",
                     *_final(run),
                     _number(-summary.get("test_bound", np.nan)),
@@ -133,18 +132,10 @@ def _ordered(
             run["dataset"],
             run["architecture"],
             run["learning_rate"],
-            run["estimator"],
+            run["label"],
             run["seed"],
         ),
     )
-
-
-def _label(run: Mapping[str, Any]) -> str:
-    """Returns the estimator, and its network where that is not the usual."""
-    depth, decay = run["network_depth"], run["network_weight_decay"]
-    if run["estimator"] == "relax" and (depth, decay) != (2, 0.0):
-        return f"`relax`, network {depth} layers, decay {decay:g}"
-    return f"`{run['estimator']}`"
 
 
 def _final(run: Mapping[str, Any]) -> list[str]:
