@@ -217,6 +217,12 @@ _VARIANTS = {
     "nvil": Method(_nvil),
     "nvil_k3": Method(_nvil, num_samples=3),
     "relax_independent": Method(_relax_independent, _C),
+    "relax_k_k2": Method(lambda c: tfr.RELAXK(c, 0.7), ("good", "network"), 2),
+    "relax_k_k4": Method(
+        lambda c: tfr.RELAXK(c, -0.4, coupled=False), ("network",), 4
+    ),
+    "rebar_k_k2": Method(lambda t: tfr.REBARK(t, beta=0.7), ("cold",), 2),
+    "rebar_k_k4": Method(lambda t: tfr.REBARK(t, beta=0.7), ("warm",), 4),
     "rebar": Method(tfr.REBAR, ("cold", "warm")),
     "rebar_independent": Method(
         lambda temperature: tfr.REBAR(temperature, coupled=False),

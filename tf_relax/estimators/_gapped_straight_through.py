@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators._gumbel_straight_through import GumbelStraightThrough
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("gapped_straight_through")
 class GappedStraightThrough(GumbelStraightThrough):
     """The gapped straight-through estimator at a fixed temperature.
 
