@@ -221,6 +221,12 @@ _VARIANTS = {
     "relax_k_k4": Method(
         lambda c: tfr.RELAXK(c, -0.4, coupled=False), ("network",), 4
     ),
+    "relax_disarm_k2": Method(
+        lambda c: tfr.RELAXDisARM(c, 0.6), ("good", "network"), 2
+    ),
+    "relax_disarm_k4": Method(
+        lambda c: tfr.RELAXDisARM(c, 0.6), ("unhelpful",), 4
+    ),
     "rebar_k_k2": Method(lambda t: tfr.REBARK(t, beta=0.7), ("cold",), 2),
     "rebar_k_k4": Method(lambda t: tfr.REBARK(t, beta=0.7), ("warm",), 4),
     "rebar": Method(tfr.REBAR, ("cold", "warm")),

@@ -31,6 +31,7 @@ from tf_relax.estimators._rebar_k import REBARK as REBARK
 from tf_relax.estimators._reinforce import Reinforce as Reinforce
 from tf_relax.estimators._reinmax import ReinMax as ReinMax
 from tf_relax.estimators._relax import RELAX as RELAX
+from tf_relax.estimators._relax_disarm import RELAXDisARM as RELAXDisARM
 from tf_relax.estimators._relax_k import RELAXK as RELAXK
 from tf_relax.estimators._rodeo import RODEO as RODEO
 from tf_relax.estimators._straight_through import (

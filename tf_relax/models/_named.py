@@ -42,9 +42,9 @@ def named_estimator(
 
     Args:
       name: "relax" has `eta [f(sigmoid(z / lambda)) + r(z, x)]`, as the
-        paper's code, with a network r of ReLU units, and so have "dlax" and
-        "relax_k"; "relax_network" and "relax_k_network" have r alone; "rebar"
-        and "rebar_k" have the relaxed f only;
+        paper's code, with a network r of ReLU units, and so have "dlax",
+        "relax_k" and "relax_disarm"; "relax_network" and "relax_k_network"
+        have r alone; "rebar", "rebar_k" and "rebar_disarm" the relaxed f only;
         "reinforce" a moving-average baseline; "nvil" that, a network's, and
         the normalised variance; "..._independent" has independent noises. The
         others are those of `tf_relax.estimators`, with their defaults.
@@ -144,6 +144,14 @@ def _relax_k_network(options: _Options) -> estimators.Estimator:
     return estimators.RELAXK(options.network(), 1.0, coupled=options.coupled)
 
 
+def _relax_disarm(options: _Options) -> estimators.Estimator:
+    return estimators.RELAXDisARM(options.free_form())
+
+
+def _rebar_disarm(options: _Options) -> estimators.Estimator:
+    return estimators.RELAXDisARM(temperature=options.temperature)
+
+
 def _independent(
     make: Callable[[_Options], estimators.Estimator],
 ) -> Callable[[_Options], estimators.Estimator]:
@@ -165,9 +173,11 @@ def _plain(name: str) -> Callable[[_Options], estimators.Estimator]:
 _SUITED: dict[str, Callable[[_Options], Any]] = {
     "dlax": _dlax,
     "nvil": _nvil,
+    "rebar_disarm": _rebar_disarm,
     "rebar_independent": _independent(_plain("rebar")),
     "reinforce": _reinforce,
     "relax": _relax,
+    "relax_disarm": _relax_disarm,
     "relax_independent": _independent(_relax),
     "relax_k": _relax_k,
     "relax_k_network": _relax_k_network,
