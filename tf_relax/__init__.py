@@ -19,5 +19,6 @@ from tf_relax.control_variates import ControlVariate as ControlVariate
 from tf_relax.estimators import Estimator as Estimator
 from tf_relax.estimators import expectation as expectation
 from tf_relax.estimators import GradientEstimate as GradientEstimate
+from tf_relax.estimators import multi_sample_bound as multi_sample_bound
 from tf_relax.estimators import weight_gradients as weight_gradients
 from tf_relax.estimators._all import *

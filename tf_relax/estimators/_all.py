@@ -8,9 +8,11 @@ from tf_relax.estimators._arms import ARMS as ARMS
 from tf_relax.estimators._carms import CARMS as CARMS
 from tf_relax.estimators._concrete import Concrete as Concrete
 from tf_relax.estimators._disarm import DisARM as DisARM
+from tf_relax.estimators._disarm_bound import DisARMBound as DisARMBound
 from tf_relax.estimators._disarm_sb import DisARMSB as DisARMSB
 from tf_relax.estimators._dlax import DLAX as DLAX
 from tf_relax.estimators._double_cv import DoubleCV as DoubleCV
+from tf_relax.estimators._dreg import DReG as DReG
 from tf_relax.estimators._enumeration import Enumeration as Enumeration
 from tf_relax.estimators._gapped_straight_through import (
     GappedStraightThrough as GappedStraightThrough,
@@ -39,3 +41,4 @@ from tf_relax.estimators._straight_through import (
 )
 from tf_relax.estimators._unordered_set import UnorderedSet as UnorderedSet
 from tf_relax.estimators._vargrad import VarGrad as VarGrad
+from tf_relax.estimators._vimco import VIMCO as VIMCO
