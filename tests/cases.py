@@ -217,6 +217,11 @@ def _relax_independent(c):
     return tfr.RELAX(c, coupled=False)
 
 
+def _beta(start):
+    """As trained for a while, and exact where derivatives are checked."""
+    return tfr.estimators.Coefficient(start, dtype="float64")
+
+
 _VARIANTS = {
     "reinforce_moving_average": Method(_with_moving_average),
     "arms_k3": Method(lambda _: tfr.ARMS(), num_samples=3),
@@ -228,15 +233,19 @@ _VARIANTS = {
     "nvil": Method(_nvil),
     "nvil_k3": Method(_nvil, num_samples=3),
     "relax_independent": Method(_relax_independent, _C),
-    "relax_k_k2": Method(lambda c: tfr.RELAXK(c, 0.7), ("zero", "network"), 2),
+    "relax_k_k2": Method(
+        lambda c: tfr.RELAXK(c, _beta(0.7)), ("zero", "network"), 2
+    ),
     "relax_k_k4": Method(
-        lambda c: tfr.RELAXK(c, -0.4, coupled=False), ("zero", "network"), 4
+        lambda c: tfr.RELAXK(c, _beta(-0.4), coupled=False),
+        ("zero", "unhelpful"),
+        4,
     ),
     "relax_disarm_k2": Method(
-        lambda c: tfr.RELAXDisARM(c, 0.6), ("zero", "good", "network"), 2
+        lambda c: tfr.RELAXDisARM(c, _beta(0.6)), ("zero", "good", "network"), 2
     ),
     "relax_disarm_k4": Method(
-        lambda c: tfr.RELAXDisARM(c, 0.6), ("zero", "unhelpful"), 4
+        lambda c: tfr.RELAXDisARM(c, _beta(0.6)), ("zero", "unhelpful"), 4
     ),
     "rebar_k_k2": Method(lambda t: tfr.REBARK(t, beta=0.7), ("cold",), 2),
     "rebar_k_k4": Method(lambda t: tfr.REBARK(t, beta=0.7), ("warm",), 4),

@@ -24,6 +24,7 @@ class Coefficient(keras.layers.Layer):
 
     def __init__(self, start: float = 0.0, **kwargs: Any) -> None:
         """See the class."""
+        kwargs.setdefault("dtype", keras.config.floatx())
         super().__init__(autocast=False, **kwargs)
         self.start = start
         self.number = self.add_weight(
