@@ -232,6 +232,11 @@ def test_layers_of_a_mean_and_of_a_bound():
         )
 
 
+def test_pairs_above_the_first_layer():
+    with pytest.raises(TypeError, match=r"estimator=\[VIMCO\(\), VIMCO\(\)\]"):
+        tfr.models.DiscreteVAE("linear2", 4, estimator="disarm_bound")
+
+
 def test_an_estimator_of_another_kind():
     q = tfrd.Bernoulli(logits=tf.zeros([2, 3]))
     with pytest.raises(TypeError, match="VIMCO.*Received.*Use `expectation`"):

@@ -44,6 +44,7 @@ class DisARMBound(DisARM, BoundEstimator):
     """
 
     counterpart = "VIMCO"
+    in_layers = "VIMCO(), VIMCO()"
 
     def combine(self, value: tf.Tensor, draw: Draw) -> tf.Tensor:
         """Returns the mean of the pairs' two bounds, `[B...]`."""

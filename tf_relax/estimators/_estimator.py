@@ -61,6 +61,8 @@ class Estimator(abc.ABC):
       counterpart: the estimator for the other discrete family, if any.
       couples: whether the samples depend on each other. They must then be of
         one distribution, the first layer of a `Chain`.
+      in_layers: if it couples, what two layers may have; by default itself
+        and `LeaveOneOut`.
       biased: whether its mean is another gradient than that of E[f(b)].
       relaxed_at: the temperature of the samples that f is trained at; None if
         they are hard.
@@ -72,6 +74,7 @@ class Estimator(abc.ABC):
     min_samples: int = 1
     samples_step: int = 1
     couples: bool = False
+    in_layers: str = ""
     biased: bool = False
     relaxed_at: float | None = None
 
