@@ -104,6 +104,10 @@ def _variance_pairs(results: pathlib.Path) -> str:
     return _variances(results / "variance_pairs.csv")
 
 
+def _variance_pairs_nonlinear(results: pathlib.Path) -> str:
+    return _variances(results / "variance_pairs_nonlinear.csv")
+
+
 def _variances(path: pathlib.Path) -> str:
     return table_of(
         ["estimator", "samples", "variance (nats^2)", "to leave-one-out's"],
@@ -217,4 +221,5 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "vae_all": _vae_tables.vae_all,
     "variance": _variance,
     "variance_pairs": _variance_pairs,
+    "variance_pairs_nonlinear": _variance_pairs_nonlinear,
 }
