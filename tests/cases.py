@@ -80,6 +80,17 @@ class Family:
             return testing.exact_gradient(self.make(**self.tensors()), f)
         return _exact_normal(**self.parameters)
 
+    def exact_bound(self, estimator, num_samples):
+        """Returns that of the bound which K samples make, of discrete b."""
+
+        def joint(b):  # The K samples are K units: all their outcomes.
+            value = tf.stack(tf.unstack(self.f(b), axis=-1))
+            return estimator.combine(value, None)
+
+        copies = self.rows(num_samples)
+        found = testing.exact_gradient(copies, joint)
+        return {name: gradient.sum(0) for name, gradient in found.items()}
+
 
 def _exact_normal(loc, **scale):
     """E[(w'b - t)^2 + b_0 b_1] is known for independent normal b."""
@@ -206,6 +217,11 @@ def _relax_independent(c):
     return tfr.RELAX(c, coupled=False)
 
 
+def _beta(start):
+    """As trained for a while, and exact where derivatives are checked."""
+    return tfr.estimators.Coefficient(start, dtype="float64")
+
+
 _VARIANTS = {
     "reinforce_moving_average": Method(_with_moving_average),
     "arms_k3": Method(lambda _: tfr.ARMS(), num_samples=3),
@@ -217,6 +233,22 @@ _VARIANTS = {
     "nvil": Method(_nvil),
     "nvil_k3": Method(_nvil, num_samples=3),
     "relax_independent": Method(_relax_independent, _C),
+    "relax_k_k2": Method(
+        lambda c: tfr.RELAXK(c, _beta(0.7)), ("zero", "network"), 2
+    ),
+    "relax_k_k4": Method(
+        lambda c: tfr.RELAXK(c, _beta(-0.4), coupled=False),
+        ("zero", "unhelpful"),
+        4,
+    ),
+    "relax_disarm_k2": Method(
+        lambda c: tfr.RELAXDisARM(c, _beta(0.6)), ("zero", "good", "network"), 2
+    ),
+    "relax_disarm_k4": Method(
+        lambda c: tfr.RELAXDisARM(c, _beta(0.6)), ("zero", "unhelpful"), 4
+    ),
+    "rebar_k_k2": Method(lambda t: tfr.REBARK(t, beta=0.7), ("cold",), 2),
+    "rebar_k_k4": Method(lambda t: tfr.REBARK(t, beta=0.7), ("warm",), 4),
     "rebar": Method(tfr.REBAR, ("cold", "warm")),
     "rebar_independent": Method(
         lambda temperature: tfr.REBAR(temperature, coupled=False),
@@ -325,11 +357,33 @@ def example(method):
 
 
 def pairs(families=FAMILIES):
-    """Yields the names (method, family) that are valid together."""
+    """Yields the names (method, family) that are valid together.
+
+    Of bounds, those whose joint outcomes can be counted out.
+    """
     for name in METHODS:
         for family in families:
             if isinstance(_draw_of(family), example(name).needs):
-                yield name, family
+                x = FAMILIES[family]
+                if not is_bound(name) or (
+                    x.discrete
+                    and x.num_outcomes() ** METHODS[name].num_samples <= 2**16
+                ):
+                    yield name, family
+
+
+def is_bound(method):
+    """Returns whether an estimator is of a bound of several samples."""
+    return isinstance(example(method), tfr.estimators.BoundEstimator)
+
+
+@functools.cache
+def exact_of(method, family):
+    """Returns the exact gradient of what an estimator is of."""
+    if is_bound(method):
+        num_samples = METHODS[method].num_samples
+        return FAMILIES[family].exact_bound(example(method), num_samples)
+    return FAMILIES[family].exact()
 
 
 def seed_of(*names, vary_seed=0):

@@ -62,6 +62,19 @@ def test_bias_is_seen_and_measured(case, vary_seed, record_property):
         assert z > critical
 
 
+@pytest.mark.parametrize("family", ["Bernoulli", "OneHotCategorical"])
+def test_a_gap_of_the_probability_that_the_outcome_had(family):
+    q = getattr(tfr.distributions, family)(logits=tf.zeros([50, 2]))
+    f = lambda b: tf.reduce_sum((b - [0.2, 0.7]) ** 2, -1) ** 2
+    found, expected = (
+        tfr.GappedStraightThrough(gap=gap).estimate(f, q, seed=(0, 0))
+        for gap in (None, -np.log(0.5) / 0.5)
+    )
+    np.testing.assert_allclose(
+        found.gradients["logits"], expected.gradients["logits"], rtol=1e-5
+    )
+
+
 @pytest.mark.parametrize("temperature", _TEMPERATURES)
 def test_concrete_is_exact_for_the_relaxed_objective(temperature):
     # One unit: E[f(sigmoid(z / lambda))] is an integral over u in (0, 1).

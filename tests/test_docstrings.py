@@ -37,11 +37,10 @@ def test_examples_run(name):
 
 
 def _public():
-    """Yields (name, object) of what `__all__` of a public package lists."""
+    """Yields (name, object) of what a public package has."""
     for package in [tfr, *map(importlib.import_module, _PUBLIC_PACKAGES)]:
-        for name in package.__all__:
-            x = getattr(package, name)
-            if callable(x):
+        for name, x in vars(package).items():
+            if callable(x) and not name.startswith("_"):
                 yield f"{package.__name__}.{name}", x
 
 

@@ -329,6 +329,36 @@ def test_arms_of_two_samples_is_disarm():
     )
 
 
+_AT_THE_ENDS_OF_BETA = {
+    "relax": (lambda c: tfr.RELAXK(c, 0.0), tfr.RELAX, "good"),
+    "rebar": (
+        lambda c: tfr.REBARK(beta=0.0, control_variate=c),
+        lambda c: tfr.REBAR(control_variate=c),
+        "good",
+    ),
+    "leave_one_out": (
+        lambda c: tfr.RELAXK(c, 1.0),
+        lambda c: tfr.LeaveOneOut(),
+        "zero",
+    ),
+    "disarm": (
+        lambda c: tfr.RELAXDisARM(c, 1.0),
+        lambda c: tfr.DisARM(),
+        "zero",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _AT_THE_ENDS_OF_BETA)
+def test_what_is_left_at_the_ends_of_beta(name):
+    make, known, c = _AT_THE_ENDS_OF_BETA[name]
+    family = cases.FAMILIES["bernoulli"]
+    c = cases.CONTROL_VARIATES[c](family)
+    _assert_close(
+        _gradients(make(c), family, 4), _gradients(known(c), family, 4)
+    )
+
+
 def test_disarm_is_the_mean_of_arm_given_the_pair():
     family = cases.FAMILIES["bernoulli"]
     q = family.rows(50_000)

@@ -156,6 +156,20 @@ class _OwnSlope(tfr.DoubleCV):
         return super().gradient(flipped, value, control_variate)
 
 
+class _OwnResidual(tfr.RELAXK):
+    """The baseline of a sample has its own residual in it."""
+
+    def signal(self, residual, num_samples):
+        return residual - tf.reduce_mean(residual, 0, keepdims=True)
+
+
+class _NoiseOfThePair(tfr.RELAXDisARM):
+    """z of the uniforms u and 1 - u of the bits: it knows the other bit."""
+
+    def redraw(self, draw, seed):
+        return tfr.DisARM().redraw(draw, seed)
+
+
 class _Unweighted(tfr.UnorderedSet):
     """K different samples that count alike."""
 
@@ -230,6 +244,15 @@ _MUTANTS = {
     ),
     "double_cv_with_its_own_slope": _coupled(
         tfr.DoubleCV, _OwnSlope, ("bernoulli", "categorical")
+    ),
+    "relax_k_with_its_own_residual": _Case(
+        lambda c: tfr.RELAXK(c, 1.0), _OwnResidual, num_samples=2
+    ),
+    "relax_disarm_with_the_noise_of_the_pair": _Case(
+        lambda c: tfr.RELAXDisARM(c, 1.0),
+        lambda c: _NoiseOfThePair(c, 1.0),
+        ("bernoulli",),
+        num_samples=2,
     ),
     "unordered_set_unweighted": _coupled(tfr.UnorderedSet, _Unweighted),
     "local_expectation_of_the_sample": _coupled(

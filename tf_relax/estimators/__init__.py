@@ -3,88 +3,26 @@
 One module an estimator. An estimator knows no model and no optimizer.
 """
 
-from tf_relax.estimators._arm import ARM
-from tf_relax.estimators._arms import ARMS
-from tf_relax.estimators._carms import CARMS
-from tf_relax.estimators._concrete import Concrete
-from tf_relax.estimators._disarm import DisARM
-from tf_relax.estimators._disarm_sb import DisARMSB
-from tf_relax.estimators._dlax import DLAX
-from tf_relax.estimators._double_cv import DoubleCV
-from tf_relax.estimators._enumeration import Enumeration
-from tf_relax.estimators._estimator import Estimate
-from tf_relax.estimators._estimator import Estimator
-from tf_relax.estimators._estimator import GradientEstimate
-from tf_relax.estimators._evaluate import value_and_derivative
-from tf_relax.estimators._expectation import expectation
-from tf_relax.estimators._gapped_straight_through import GappedStraightThrough
-from tf_relax.estimators._gumbel_rao import GumbelRao
-from tf_relax.estimators._gumbel_straight_through import GumbelStraightThrough
-from tf_relax.estimators._lax import LAX
-from tf_relax.estimators._layers import check_layers
-from tf_relax.estimators._layers import layer_examples
-from tf_relax.estimators._layers import LayerExamples
-from tf_relax.estimators._leave_one_out import LeaveOneOut
-from tf_relax.estimators._local_expectation import LocalExpectation
-from tf_relax.estimators._muprop import MuProp
-from tf_relax.estimators._nvil import Baseline
-from tf_relax.estimators._nvil import NVIL
-from tf_relax.estimators._rebar import REBAR
-from tf_relax.estimators._registry import class_of
-from tf_relax.estimators._registry import get
-from tf_relax.estimators._registry import names
-from tf_relax.estimators._reinforce import MovingAverage
-from tf_relax.estimators._reinforce import Reinforce
-from tf_relax.estimators._reinmax import ReinMax
-from tf_relax.estimators._relax import RELAX
-from tf_relax.estimators._rodeo import RODEO
-from tf_relax.estimators._rodeo import Surrogate
-from tf_relax.estimators._straight_through import StraightThrough
-from tf_relax.estimators._unordered_set import UnorderedSet
-from tf_relax.estimators._vargrad import VarGrad
-from tf_relax.estimators._weights import weight_gradients
-from tf_relax.estimators._weights import WeightGradients
-
-__all__ = [
-    "ARM",
-    "ARMS",
-    "Baseline",
-    "CARMS",
-    "Concrete",
-    "DLAX",
-    "DisARM",
-    "DisARMSB",
-    "DoubleCV",
-    "Enumeration",
-    "Estimate",
-    "Estimator",
-    "GappedStraightThrough",
-    "GradientEstimate",
-    "GumbelRao",
-    "GumbelStraightThrough",
-    "LAX",
-    "LayerExamples",
-    "LeaveOneOut",
-    "LocalExpectation",
-    "MovingAverage",
-    "MuProp",
-    "NVIL",
-    "REBAR",
-    "RELAX",
-    "RODEO",
-    "ReinMax",
-    "Reinforce",
-    "StraightThrough",
-    "Surrogate",
-    "UnorderedSet",
-    "VarGrad",
-    "WeightGradients",
-    "check_layers",
-    "class_of",
-    "expectation",
-    "get",
-    "layer_examples",
-    "names",
-    "value_and_derivative",
-    "weight_gradients",
-]
+from tf_relax.estimators._all import *
+from tf_relax.estimators._bound import BoundEstimator as BoundEstimator
+from tf_relax.estimators._bound import multi_sample_bound as multi_sample_bound
+from tf_relax.estimators._estimator import Estimate as Estimate
+from tf_relax.estimators._estimator import Estimator as Estimator
+from tf_relax.estimators._estimator import GradientEstimate as GradientEstimate
+from tf_relax.estimators._evaluate import (
+    value_and_derivative as value_and_derivative,
+)
+from tf_relax.estimators._expectation import expectation as expectation
+from tf_relax.estimators._layers import check_layers as check_layers
+from tf_relax.estimators._layers import layer_examples as layer_examples
+from tf_relax.estimators._layers import LayerExamples as LayerExamples
+from tf_relax.estimators._nvil import Baseline as Baseline
+from tf_relax.estimators._registry import class_of as class_of
+from tf_relax.estimators._registry import get as get
+from tf_relax.estimators._registry import names as names
+from tf_relax.estimators._registry import register as register
+from tf_relax.estimators._reinforce import MovingAverage as MovingAverage
+from tf_relax.estimators._relax_k import Coefficient as Coefficient
+from tf_relax.estimators._rodeo import Surrogate as Surrogate
+from tf_relax.estimators._weights import weight_gradients as weight_gradients
+from tf_relax.estimators._weights import WeightGradients as WeightGradients

@@ -2,18 +2,18 @@
 
 import dataclasses
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import bernoulli_draw
 from tf_relax.relaxations import BernoulliDraw
 from tf_relax.relaxations import Gradients
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("arm")
 class ARM(Estimator):
     """The augment-REINFORCE-merge estimator for Bernoulli b.
 

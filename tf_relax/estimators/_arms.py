@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
@@ -10,6 +9,7 @@ from tf_relax.estimators import _copula
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._leave_one_out import from_others
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import BernoulliDraw
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
@@ -20,7 +20,7 @@ class _AntitheticDraw(Draw):
     inverse_rho: tf.Tensor  # See `ARMS`.
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("arms")
 class ARMS(Estimator):
     """The ARMS estimator, of K >= 2 samples of Bernoulli b.
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _copula
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import expand_like
 from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._registry import register
 from tf_relax.estimators._sticks import sticks_of
 from tf_relax.relaxations import CategoricalDraw
 from tf_relax.relaxations import Draw
@@ -21,7 +21,7 @@ class _RepelledDraw(Draw):
     ratio: tf.Tensor  # R, by the first bit that is 1, [B..., C - 1].
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("carms")
 class CARMS(Estimator):
     """The CARMS estimator, of K >= 2 samples of one-hot b.
 

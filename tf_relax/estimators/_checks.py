@@ -59,11 +59,12 @@ def check_coupling(estimator: Any) -> None:
     """Raises a TypeError if it cannot be used above the first layer."""
     if estimator.couples:
         name = type(estimator).__name__
+        use = estimator.in_layers or f"{name}(), LeaveOneOut()"
         raise TypeError(
             f"{name} couples the samples of one distribution; above the first "
             "layer of a `Chain` each sample has parameters of its own. "
             f"Received: {name} for such a layer. Use another there, such as "
-            f"estimator=[{name}(), LeaveOneOut()]."
+            f"estimator=[{use}]."
         )
 
 

@@ -1,17 +1,17 @@
 """DisARM: ARM, averaged over the noise that gives the same two samples."""
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._arm import ARM
 from tf_relax.estimators._arm import partner
 from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import BernoulliDraw
 from tf_relax.relaxations import Gradients
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("disarm")
 class DisARM(ARM):
     """The DisARM estimator, also known as U2G, for Bernoulli b.
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._arm import partner
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._registry import register
 from tf_relax.estimators._sticks import Sticks
 from tf_relax.estimators._sticks import sticks_of
 from tf_relax.relaxations import CategoricalDraw
@@ -22,7 +22,7 @@ class _StickDraw(Draw):
     sticks: Sticks
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("disarm_sb")
 class DisARMSB(Estimator):
     """The DisARM estimator for one-hot b, by stick-breaking.
 

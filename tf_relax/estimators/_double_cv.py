@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.control_variates import Function
@@ -12,11 +11,12 @@ from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._evaluate import value_and_derivative
 from tf_relax.estimators._leave_one_out import from_others
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("double_cv")
 class DoubleCV(Estimator):
     """The double control variate estimator, of K >= 2 samples of discrete b.
 

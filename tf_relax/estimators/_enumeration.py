@@ -3,19 +3,19 @@
 import dataclasses
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._outcomes import joint_outcomes
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("enumeration")
 class Enumeration(Estimator):
     """The exact gradient, for few discrete units.
 

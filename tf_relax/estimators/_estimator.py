@@ -24,7 +24,7 @@ _REDRAW = 17  # Salt of an estimator's own noise.
 class GradientEstimate(NamedTuple):
     """An estimate of `dE[f(b)]` by `estimate` or a distribution's method."""
 
-    value: tf.Tensor  # f(b), mean over the samples. Shape of one f(b).
+    value: tf.Tensor  # `combine` of f(b): the mean. Shape of one f(b).
     sample: tf.Tensor  # b, with a leading axis if num_samples > 1.
     gradients: Gradients  # By the names of the user's parameters.
     variance_gradients: list[tf.Tensor]  # By c.trainable_variables.
@@ -61,6 +61,8 @@ class Estimator(abc.ABC):
       counterpart: the estimator for the other discrete family, if any.
       couples: whether the samples depend on each other. They must then be of
         one distribution, the first layer of a `Chain`.
+      in_layers: if it couples, what two layers may have; by default itself
+        and `LeaveOneOut`.
       biased: whether its mean is another gradient than that of E[f(b)].
       relaxed_at: the temperature of the samples that f is trained at; None if
         they are hard.
@@ -72,6 +74,7 @@ class Estimator(abc.ABC):
     min_samples: int = 1
     samples_step: int = 1
     couples: bool = False
+    in_layers: str = ""
     biased: bool = False
     relaxed_at: float | None = None
 
@@ -101,6 +104,18 @@ class Estimator(abc.ABC):
         """
         del seed
         return draw
+
+    def combine(self, value: tf.Tensor, draw: Draw) -> tf.Tensor:
+        """Returns what is minimised in the mean, of each example.
+
+        Here the mean of the K values; for a bound of several samples,
+        something else, see `BoundEstimator`.
+
+        Args:
+          value: `f(b)`, `[K, B...]`.
+          draw: see `gradient`.
+        """
+        return _algebra.mean_of(value, draw)
 
     def point(self, draw: Any, distribution: Any) -> tf.Tensor:
         """Returns what f is trained at: b, but for a relaxed objective."""
@@ -186,7 +201,7 @@ class Estimator(abc.ABC):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(parameters)
             value = evaluate(f, [point], draw)
-            mean = _algebra.mean_of(value, draw)
+            mean = self.combine(value, draw)
         direct = tape.gradient(mean, parameters)
         control_variate = self.bind(distribution, draw, f, context)
         result = self.examples(distribution, draw, value, control_variate)
@@ -197,7 +212,7 @@ class Estimator(abc.ABC):
         )
         self.observe(value, control_variate)
         if self.relaxed_at is not None:
-            mean = _algebra.mean_of(evaluate(f, [sample], draw), draw)
+            mean = self.combine(evaluate(f, [sample], draw), draw)
         gradients = _algebra.reduce_to(result.gradients, parameters)
         gradients = {
             name: gradient

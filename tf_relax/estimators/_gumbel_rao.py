@@ -3,16 +3,16 @@
 import dataclasses
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators._gumbel_straight_through import GumbelStraightThrough
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import open_uniform
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("gumbel_rao")
 class GumbelRao(GumbelStraightThrough):
     """The Gumbel-Rao estimator at a fixed temperature.
 

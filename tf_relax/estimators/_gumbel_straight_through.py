@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.control_variates._relaxed import check_temperature
+from tf_relax.estimators._registry import register
 from tf_relax.estimators._straight_through import StraightThrough
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("gumbel_straight_through")
 class GumbelStraightThrough(StraightThrough):
     """The straight-through Gumbel-Softmax estimator at a fixed temperature.
 

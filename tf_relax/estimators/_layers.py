@@ -63,8 +63,9 @@ class LayerExamples(NamedTuple):
 
     @property
     def trained_value(self) -> tf.Tensor:
-        """Returns f where it is trained, mean over the samples, `[B...]`."""
-        return _algebra.mean_of(self.trained, self.layers[0].draw)
+        """Returns what is trained: f there, mean or bound, `[B...]`."""
+        first = self.layers[0]
+        return first.estimator.combine(self.trained, first.draw)
 
 
 def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
@@ -101,7 +102,8 @@ def check_layers(estimators: Sequence[Estimator]) -> None:
 
     Raises:
       TypeError: if one above the first layer couples samples.
-      ValueError: if some are trained at hard samples and some are not.
+      ValueError: if some are trained at hard samples and some are not, or
+        some for a bound of several samples and some are not.
     """
     for estimator in estimators[1:]:
         _checks.check_coupling(estimator)
@@ -110,6 +112,12 @@ def check_layers(estimators: Sequence[Estimator]) -> None:
             "All layers must be trained at hard samples, or all at relaxed "
             "ones of one temperature. Received: "
             f"{[(type(e).__name__, e.relaxed_at) for e in estimators]}."
+        )
+    if len({type(e).combine for e in estimators}) > 1:
+        raise ValueError(
+            "All layers must train the mean of f(b), or all the same bound of "
+            "several samples. Received: "
+            f"{[type(e).__name__ for e in estimators]}."
         )
 
 

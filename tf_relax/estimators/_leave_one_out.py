@@ -1,16 +1,16 @@
 """REINFORCE whose baseline is the mean of the other samples."""
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("leave_one_out")
 class LeaveOneOut(Estimator):
     """The leave-one-out score-function estimator, of K >= 2 samples.
 

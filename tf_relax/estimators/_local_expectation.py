@@ -2,19 +2,19 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.control_variates import LayerFunction
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import evaluate
 from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("local_expectation")
 class LocalExpectation(Estimator):
     """The local expectation gradient for discrete b.
 

@@ -1,18 +1,18 @@
 """MuProp: REINFORCE around a first-order expansion of f at the mean."""
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._evaluate import value_and_derivative
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("muprop")
 class MuProp(Estimator):
     """The MuProp estimator for discrete b with mean m.
 

@@ -11,6 +11,7 @@ from tf_relax.control_variates import Network
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._registry import register
 from tf_relax.estimators._reinforce import MovingAverage
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
@@ -77,7 +78,7 @@ class Baseline(ControlVariate):
         }
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("nvil")
 class NVIL(Estimator):
     """REINFORCE with the baselines of NVIL.
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import keras
-
 from tf_relax.control_variates import RelaxedFunction
 from tf_relax.control_variates import Scaled
+from tf_relax.estimators._registry import register
 from tf_relax.estimators._relax import RELAX
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("rebar")
 class REBAR(RELAX):
     """The REBAR estimator: RELAX with `c(z) = eta * f(squash(z / lambda))`.
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
 
@@ -69,7 +70,7 @@ class MovingAverage(keras.layers.Layer):
         return config | {"decay": self.decay}
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("reinforce")
 class Reinforce(Estimator):
     """The score-function estimator.
 

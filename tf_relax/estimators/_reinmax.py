@@ -1,14 +1,14 @@
 """ReinMax: straight-through of second order. Biased."""
 
-import keras
 import tensorflow as tf
 
+from tf_relax.estimators._registry import register
 from tf_relax.estimators._straight_through import StraightThrough
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("reinmax")
 class ReinMax(StraightThrough):
     """The ReinMax estimator for discrete b with mean m.
 

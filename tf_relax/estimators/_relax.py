@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._evaluate import value_and_derivative
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("relax")
 class RELAX(Estimator):
     """The RELAX estimator for discrete `b = H(z)`, with `zt ~ z | b`.
 
@@ -64,7 +64,21 @@ class RELAX(Estimator):
     ) -> Gradients:
         """See `Estimator.gradient`."""
         combine = _coupled if self.coupled else _independent
-        return combine(draw, value, control_variate)
+        residual, pathwise = combine(draw, value, control_variate)
+        return _algebra.add(
+            _algebra.scale(draw.score, self.signal(residual, draw.num_samples)),
+            pathwise,
+        )
+
+    def signal(self, residual: tf.Tensor, num_samples: int) -> tf.Tensor:
+        """Returns what multiplies the score of each sample.
+
+        Args:
+          residual: `f(b) - c(zt)`, `[K, B...]`.
+          num_samples: K.
+        """
+        del num_samples
+        return residual
 
     def get_config(self) -> dict[str, Any]:
         """See `Estimator.get_config`."""
@@ -76,17 +90,16 @@ class RELAX(Estimator):
 
 def _coupled(
     draw: RelaxedDraw, value: tf.Tensor, control_variate: ScalarFn
-) -> Gradients:
+) -> tuple[tf.Tensor, Gradients]:
+    """Returns `f(b) - c(zt)` and `d c(z) - d c(zt)`, for zt = z."""
     c, derivative = value_and_derivative(control_variate, draw.relaxed, value)
-    return _algebra.add(
-        _algebra.scale(draw.score, value - c),
-        draw.coupled_pathwise(derivative),
-    )
+    return value - c, draw.coupled_pathwise(derivative)
 
 
 def _independent(
     draw: RelaxedDraw, value: tf.Tensor, control_variate: ScalarFn
-) -> Gradients:
+) -> tuple[tf.Tensor, Gradients]:
+    """The same for a zt with noise of its own."""
     zt = draw.conditional()
     c_zt, derivative_zt = value_and_derivative(control_variate, zt, value)
     _, derivative_z = value_and_derivative(control_variate, draw.relaxed, value)
@@ -94,4 +107,4 @@ def _independent(
         draw.pathwise(derivative_z),
         draw.conditional_pathwise(zt, derivative_zt),
     )
-    return _algebra.add(_algebra.scale(draw.score, value - c_zt), pathwise)
+    return value - c_zt, pathwise

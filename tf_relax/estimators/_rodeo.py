@@ -12,6 +12,7 @@ from tf_relax.estimators._evaluate import expand_like
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._evaluate import value_and_derivative
 from tf_relax.estimators._leave_one_out import from_others
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import BernoulliDraw
 from tf_relax.relaxations import Gradients
 
@@ -68,7 +69,7 @@ class Surrogate(keras.layers.Layer):
         return config | {"hidden": self.hidden, "scale": self.scale}
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("rodeo")
 class RODEO(Estimator):
     """The RODEO estimator, of K >= 2 samples of Bernoulli b.
 

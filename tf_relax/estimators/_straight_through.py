@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.control_variates import Function
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._evaluate import value_and_derivative
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("straight_through")
 class StraightThrough(Estimator):
     """The straight-through estimator for discrete b with mean m.
 

@@ -3,13 +3,13 @@
 import dataclasses
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._outcomes import joint_outcomes
+from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import open_uniform
@@ -23,7 +23,7 @@ class _SetDraw(Draw):
     baseline: tf.Tensor  # What f(b_j) counts for b_k's, [K, K, B...].
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("unordered_set")
 class UnorderedSet(Estimator):
     """The unordered set estimator, of K >= 2 different samples.
 

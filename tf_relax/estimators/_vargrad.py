@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._evaluate import evaluate
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._leave_one_out import LeaveOneOut
+from tf_relax.estimators._registry import register
 
 
-@keras.saving.register_keras_serializable(package="tf_relax")
+@register("vargrad")
 class VarGrad(LeaveOneOut):
     """The VarGrad estimator, of K >= 2 samples; and its loss.
 

@@ -76,7 +76,7 @@ def weight_gradients(
                 estimator.point(draw, distribution), distribution.dtype
             )
             value = evaluate(f, [point], draw)
-            mean = tf.reduce_mean(_algebra.mean_of(value, draw))
+            mean = tf.reduce_mean(estimator.combine(value, draw))
         control_variate = estimator.bind(distribution, draw, f, context)
         variables = raw(estimator.trainable_variables)
         outer.watch(variables)

@@ -97,6 +97,18 @@ def _benchmark(results: pathlib.Path) -> str:
 
 
 def _variance(results: pathlib.Path) -> str:
+    return _variances(results / "variance.csv")
+
+
+def _variance_pairs(results: pathlib.Path) -> str:
+    return _variances(results / "variance_pairs.csv")
+
+
+def _variance_pairs_nonlinear(results: pathlib.Path) -> str:
+    return _variances(results / "variance_pairs_nonlinear.csv")
+
+
+def _variances(path: pathlib.Path) -> str:
     return table_of(
         ["estimator", "samples", "variance (nats^2)", "to leave-one-out's"],
         [
@@ -107,7 +119,7 @@ def _variance(results: pathlib.Path) -> str:
                 f"{float(row['standard_error']):.2g}",
                 f"{float(row['ratio_to_leave_one_out']):.3g}",
             ]
-            for row in _files.read_csv(results / "variance.csv")
+            for row in _files.read_csv(path)
         ],
     )
 
@@ -208,4 +220,6 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "vae": _vae_tables.vae,
     "vae_all": _vae_tables.vae_all,
     "variance": _variance,
+    "variance_pairs": _variance_pairs,
+    "variance_pairs_nonlinear": _variance_pairs_nonlinear,
 }

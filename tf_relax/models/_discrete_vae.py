@@ -268,8 +268,10 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         """See `EstimatorTrainer.negative_elbo`."""
         logits = getattr(posterior, "first", posterior).logits
         # d log q(b) / d logits at fixed b has mean zero: noise, left out. Of
-        # a relaxed b it has not.
-        constant = all(e.relaxed_at is None for e in self.estimators)
+        # a relaxed b, and in a bound of several samples, it has not.
+        constant = not self.trains_bound and all(
+            e.relaxed_at is None for e in self.estimators
+        )
         if constant:
             logits = tf.stop_gradient(logits)
         return lambda *b: (

@@ -42,8 +42,9 @@ def named_estimator(
 
     Args:
       name: "relax" has `eta [f(sigmoid(z / lambda)) + r(z, x)]`, as the
-        paper's code, with a network r of ReLU units, and so has "dlax";
-        "relax_network" has r alone; "rebar" has the relaxed f only;
+        paper's code, with a network r of ReLU units, and so have "dlax",
+        "relax_k" and "relax_disarm"; "relax_network" and "relax_k_network"
+        have r alone; "rebar", "rebar_k" and "rebar_disarm" the relaxed f only;
         "reinforce" a moving-average baseline; "nvil" that, a network's, and
         the normalised variance; "..._independent" has independent noises. The
         others are those of `tf_relax.estimators`, with their defaults.
@@ -56,9 +57,10 @@ def named_estimator(
     Raises:
       ValueError: if the name is unknown or not one for discrete latents.
     """
-    if name not in _NAMED:
-        raise ValueError(unknown("estimator", name, _NAMED))
-    return _NAMED[name](
+    if name not in estimator_names():
+        raise ValueError(unknown("estimator", name, estimator_names()))
+    make = _SUITED.get(name) or _plain(name)
+    return make(
         _Options(temperature, seed, tuple(hidden), weight_decay, coupled)
     )
 
@@ -98,8 +100,17 @@ def estimators_of_layers(
 
 
 def estimator_names() -> list[str]:
-    """Returns the names that `named_estimator` knows, sorted."""
-    return sorted(_NAMED)
+    """Returns the names that `named_estimator` knows, sorted.
+
+    Those of `tf_relax.estimators` that are valid for Bernoulli units, and
+    some of this module.
+    """
+    registered = {
+        name
+        for name in estimators.names()
+        if issubclass(BernoulliDraw, estimators.class_of(name).needs)
+    }
+    return sorted(registered | set(_SUITED))
 
 
 def _dlax(options: _Options) -> estimators.Estimator:
@@ -109,10 +120,6 @@ def _dlax(options: _Options) -> estimators.Estimator:
 def _nvil(options: _Options) -> estimators.Estimator:
     baseline = estimators.Baseline(seed=options.seed + 2)
     return estimators.NVIL(baseline, normalize=True)
-
-
-def _rebar(options: _Options) -> estimators.Estimator:
-    return estimators.REBAR(options.temperature, coupled=options.coupled)
 
 
 def _reinforce(options: _Options) -> estimators.Estimator:
@@ -128,6 +135,23 @@ def _relax_network(options: _Options) -> estimators.Estimator:
     return estimators.RELAX(options.network(), coupled=options.coupled)
 
 
+def _relax_k(options: _Options) -> estimators.Estimator:
+    return estimators.RELAXK(options.free_form(), coupled=options.coupled)
+
+
+def _relax_k_network(options: _Options) -> estimators.Estimator:
+    # A network that knows nothing yet: the others' mean is the better baseline.
+    return estimators.RELAXK(options.network(), 1.0, coupled=options.coupled)
+
+
+def _relax_disarm(options: _Options) -> estimators.Estimator:
+    return estimators.RELAXDisARM(options.free_form())
+
+
+def _rebar_disarm(options: _Options) -> estimators.Estimator:
+    return estimators.RELAXDisARM(temperature=options.temperature)
+
+
 def _independent(
     make: Callable[[_Options], estimators.Estimator],
 ) -> Callable[[_Options], estimators.Estimator]:
@@ -137,25 +161,25 @@ def _independent(
 def _plain(name: str) -> Callable[[_Options], estimators.Estimator]:
     def make(options: _Options) -> estimators.Estimator:
         arguments = inspect.signature(estimators.class_of(name)).parameters
-        if "temperature" in arguments:
-            return estimators.get(name, temperature=options.temperature)
-        return estimators.get(name)
+        known = {"temperature": options.temperature, "coupled": options.coupled}
+        return estimators.get(
+            name, **{x: value for x, value in known.items() if x in arguments}
+        )
 
     return make
 
 
-_NAMED: dict[str, Callable[[_Options], Any]] = {
-    **{
-        name: _plain(name)
-        for name in estimators.names()
-        if issubclass(BernoulliDraw, estimators.class_of(name).needs)
-    },
+# Others have their defaults.
+_SUITED: dict[str, Callable[[_Options], Any]] = {
     "dlax": _dlax,
     "nvil": _nvil,
-    "rebar": _rebar,
-    "rebar_independent": _independent(_rebar),
+    "rebar_disarm": _rebar_disarm,
+    "rebar_independent": _independent(_plain("rebar")),
     "reinforce": _reinforce,
     "relax": _relax,
+    "relax_disarm": _relax_disarm,
     "relax_independent": _independent(_relax),
+    "relax_k": _relax_k,
+    "relax_k_network": _relax_k_network,
     "relax_network": _relax_network,
 }

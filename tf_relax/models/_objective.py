@@ -66,7 +66,7 @@ def loss_gradients(
         penalty = penalty_weight * sum(penalties) if penalties else 0.0
         scaled = scale(loss + penalty)
     gradients = tape.gradient(scaled, values)
-    if kl_weight is None:
+    if kl_weight is None and not model.trains_bound:
         return LossGradients(gradients, -loss)
     # The same draws again, which XLA sees.
     value, _, _ = model.examples(images, seed)

@@ -227,6 +227,11 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             )
 
     @property
+    def trains_bound(self) -> bool:
+        """Returns whether the loss is a bound of several samples."""
+        return isinstance(self.estimators[0], estimators.BoundEstimator)
+
+    @property
     def estimator_variables(self) -> list[Any]:
         """Returns the variables that the control variate optimizer trains."""
         return [v for e in self.estimators for v in e.trainable_variables]

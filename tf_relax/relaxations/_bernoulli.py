@@ -50,7 +50,7 @@ class BernoulliDraw(RelaxedDraw):
         """See `RelaxedDraw.covariance`."""
         return mean * (1.0 - mean) * vector
 
-    def agreeing(self, gap: float) -> tf.Tensor:
+    def agreeing(self, gap: float | tf.Tensor) -> tf.Tensor:
         """See `RelaxedDraw.agreeing`."""
         return tf.where(
             self.sample > 0,

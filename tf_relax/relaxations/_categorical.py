@@ -49,7 +49,7 @@ class CategoricalDraw(RelaxedDraw):
         """See `RelaxedDraw.covariance`."""
         return mean * (vector - tf.reduce_sum(mean * vector, -1, keepdims=True))
 
-    def agreeing(self, gap: float) -> tf.Tensor:
+    def agreeing(self, gap: float | tf.Tensor) -> tf.Tensor:
         """See `RelaxedDraw.agreeing`."""
         top = tf.reduce_max(self.log_probs, -1, keepdims=True)
         below = tf.minimum(self.log_probs, top - gap)

@@ -87,7 +87,7 @@ class RelaxedDraw(Draw, abc.ABC):
         """
 
     @abc.abstractmethod
-    def agreeing(self, gap: float) -> tf.Tensor:
+    def agreeing(self, gap: float | tf.Tensor) -> tf.Tensor:
         """Returns the logits, moved until `H(logits) = b` by a gap."""
 
     def at(
