@@ -6,6 +6,7 @@ One module an estimator. An estimator knows no model and no optimizer.
 from tf_relax.estimators._arm import ARM
 from tf_relax.estimators._arms import ARMS
 from tf_relax.estimators._carms import CARMS
+from tf_relax.estimators._checks import check_kind
 from tf_relax.estimators._concrete import Concrete
 from tf_relax.estimators._disarm import DisARM
 from tf_relax.estimators._disarm_sb import DisARMSB
@@ -79,6 +80,7 @@ __all__ = [
     "UnorderedSet",
     "VarGrad",
     "WeightGradients",
+    "check_kind",
     "check_layers",
     "class_of",
     "expectation",

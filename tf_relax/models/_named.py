@@ -8,7 +8,9 @@ from typing import Any
 from tf_relax import control_variates
 from tf_relax import estimators
 from tf_relax._names import unknown
+from tf_relax.models._latents import latents_of
 from tf_relax.relaxations import BernoulliDraw
+from tf_relax.relaxations import CategoricalDraw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +20,14 @@ class _Options:
     hidden: Sequence[int]
     weight_decay: float
     coupled: bool
+    event_ndims: int
 
     def network(self) -> control_variates.Network:
         return control_variates.Network(
-            self.hidden, weight_decay=self.weight_decay, seed=self.seed + 2
+            self.hidden,
+            event_ndims=self.event_ndims,
+            weight_decay=self.weight_decay,
+            seed=self.seed + 2,
         )
 
     def free_form(self) -> control_variates.ControlVariate:
@@ -37,6 +43,7 @@ def named_estimator(
     hidden: Sequence[int] = (200, 200),
     weight_decay: float = 0.0,
     coupled: bool = True,
+    event_ndims: int = 1,
 ) -> estimators.Estimator:
     """Returns the estimator of that name, for a VAE.
 
@@ -52,6 +59,8 @@ def named_estimator(
       hidden: widths of the layers of the network r.
       weight_decay: of the network r, see `control_variates.Network`.
       coupled: False for Algorithm 2 as printed, with independent noises.
+      event_ndims: how many trailing axes of b are one example: 1 of Bernoulli
+        latents, 2 of one-hot ones.
 
     Raises:
       ValueError: if the name is unknown or not one for discrete latents.
@@ -59,7 +68,14 @@ def named_estimator(
     if name not in _NAMED:
         raise ValueError(unknown("estimator", name, _NAMED))
     return _NAMED[name](
-        _Options(temperature, seed, tuple(hidden), weight_decay, coupled)
+        _Options(
+            temperature,
+            seed,
+            tuple(hidden),
+            weight_decay,
+            coupled,
+            event_ndims,
+        )
     )
 
 
@@ -97,9 +113,19 @@ def estimators_of_layers(
     ]
 
 
-def estimator_names() -> list[str]:
-    """Returns the names that `named_estimator` knows, sorted."""
-    return sorted(_NAMED)
+def estimator_names(num_classes: int | None = None) -> list[str]:
+    """Returns the names that `named_estimator` knows, sorted.
+
+    Args:
+      num_classes: only those for latents of so many classes; 0 for Bernoulli
+        latents. Default: all.
+    """
+    if num_classes is None:
+        return sorted(_NAMED)
+    kind = latents_of(num_classes).kind
+    return sorted(
+        name for name in _NAMED if issubclass(kind, named_estimator(name).needs)
+    )
 
 
 def _dlax(options: _Options) -> estimators.Estimator:
@@ -136,20 +162,25 @@ def _independent(
 
 def _plain(name: str) -> Callable[[_Options], estimators.Estimator]:
     def make(options: _Options) -> estimators.Estimator:
-        arguments = inspect.signature(estimators.class_of(name)).parameters
-        if "temperature" in arguments:
-            return estimators.get(name, temperature=options.temperature)
-        return estimators.get(name)
+        parameters = inspect.signature(estimators.class_of(name)).parameters
+        known = {
+            "temperature": options.temperature,
+            "event_ndims": options.event_ndims,
+        }
+        return estimators.get(
+            name, **{key: x for key, x in known.items() if key in parameters}
+        )
 
     return make
 
 
+def _is_discrete(name: str) -> bool:
+    needs = estimators.class_of(name).needs
+    return any(issubclass(x, needs) for x in (BernoulliDraw, CategoricalDraw))
+
+
 _NAMED: dict[str, Callable[[_Options], Any]] = {
-    **{
-        name: _plain(name)
-        for name in estimators.names()
-        if issubclass(BernoulliDraw, estimators.class_of(name).needs)
-    },
+    **{name: _plain(name) for name in estimators.names() if _is_discrete(name)},
     "dlax": _dlax,
     "nvil": _nvil,
     "rebar": _rebar,

@@ -87,8 +87,8 @@ def gradients_of_images(
     ):
         gradient = estimate.gradients["logits"]
         gradient /= tf.cast(layer.estimator.factor(), gradient.dtype)
-        if gradient.shape.rank > 2:  # Logits of each sample.
-            gradient = tf.transpose(gradient, [1, 0, 2])
+        if layer.draw.num_samples > 1 and layer.draw.own_parameters:
+            gradient = tf.einsum("sb...->bs...", gradient)
         by_layer.append(tf.reshape(gradient, [num_images, -1]))
     return tf.concat(by_layer, -1)
 
