@@ -10,6 +10,7 @@ _requirements.check()
 
 from tf_relax import control_variates
 from tf_relax import datasets
+from tf_relax import diagnostics
 from tf_relax import distributions
 from tf_relax import estimators
 from tf_relax import models
@@ -78,6 +79,7 @@ __all__ = [
     "__version__",
     "control_variates",
     "datasets",
+    "diagnostics",
     "distributions",
     "estimators",
     "expectation",
