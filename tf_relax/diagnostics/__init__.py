@@ -11,10 +11,12 @@ from tf_relax.diagnostics._learn import fit_control_variates
 from tf_relax.diagnostics._measure import measure
 from tf_relax.diagnostics._measure import Measurement
 from tf_relax.diagnostics._models import models_of
+from tf_relax.diagnostics._plots import BIASED_FROM
 from tf_relax.diagnostics._plots import draw_comparison
 from tf_relax.diagnostics._plots import draw_history
 
 __all__ = [
+    "BIASED_FROM",
     "Case",
     "GradientDiagnostics",
     "Measurement",

@@ -11,6 +11,7 @@ from tf_relax import _pictures
 
 Rows = Sequence[Mapping[str, Any]]
 
+BIASED_FROM = 6.0  # Standard errors.
 _EXACT_BELOW = 1e-9  # Of a variance, in the largest: rounding.
 
 
@@ -20,7 +21,7 @@ def draw_comparison(
     """Draws variance times time of each estimator, the best on top.
 
     Beside it the variance alone, with bars of two standard errors, and the
-    milliseconds. Biased estimators, those with a `bias_z` above 6, are hollow.
+    milliseconds. Estimators with a `bias_z` above 6 are hollow.
 
     Args:
       path: of the PNG.
@@ -33,7 +34,8 @@ def draw_comparison(
     if made is None or not rows:
         return
     drawing, (axes,) = made
-    drawing.suptitle(title)
+    biased = any(_is_biased(row) for row in rows)
+    drawing.suptitle(f"{title}; hollow: biased" if biased else title)
     panels = {
         "variance_time": f"variance x time ({unit}^2 ms)",
         "gradient_variance": f"variance of the gradient ({unit}^2)",
@@ -42,7 +44,7 @@ def draw_comparison(
     for axis, (key, label) in zip(axes, panels.items(), strict=True):
         _points(axis, rows, key)
         axis.set_xlabel(label)
-        axis.set_xscale("log")
+        _logarithmic(axis)
         axis.grid(alpha=0.3)
         axis.set_yticks(range(len(rows)), [""] * len(rows))
         axis.set_ylim(len(rows) - 0.4, -0.6)
@@ -102,7 +104,7 @@ def _points(axis: Any, rows: Rows, key: str) -> None:
         value = _number(row, key)
         if not math.isfinite(value):
             continue
-        biased = _number(row, "bias_z") > 6.0
+        biased = _is_biased(row)
         relative = (
             2
             * _number(row, "standard_error")
@@ -119,6 +121,28 @@ def _points(axis: Any, rows: Rows, key: str) -> None:
             markerfacecolor="white" if biased else "C0",
             markersize=5,
         )
+
+
+def _logarithmic(axis: Any) -> None:
+    """Makes an x-axis logarithmic, with numbers that do not collide."""
+    axis.set_xscale("log")
+    left, right = axis.get_xlim()
+    steps = (1.0, 2.0, 5.0) if right < 100.0 * left else (1.0,)
+    axis.set_xticks(
+        [
+            tick
+            for power in range(-9, 10)
+            for tick in (step * 10.0**power for step in steps)
+            if left <= tick <= right
+        ],
+        minor=False,
+    )
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("")
+
+
+def _is_biased(row: Mapping[str, Any]) -> bool:
+    return _number(row, "bias_z") > BIASED_FROM
 
 
 def _label(row: Mapping[str, Any]) -> str:

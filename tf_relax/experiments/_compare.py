@@ -57,6 +57,9 @@ class CompareSettings:
     )
     rounds: int = setting(20, "Of the timing; 0: none.", 0)
     temperature: float = setting(0.1, "Of a relaxed f at the start.", 1e-3)
+    jit_compile: bool = setting(
+        True, "Whether XLA compiles; of no effect at the black box."
+    )
     seed: int = setting(0, "Of all draws.", 0)
 
 
@@ -93,6 +96,7 @@ def compare(
     if settings.problem not in _PROBLEMS:
         raise ValueError(unknown("problem", settings.problem, _PROBLEMS))
     black_box = settings.problem == "black_box"
+    jit_compile = settings.jit_compile and not black_box
     if black_box:
         cases, refused = _at_black_box(settings)
         title, unit = "black box: the makespan of 12 jobs", "hours"
@@ -108,14 +112,14 @@ def compare(
         reference_draws=settings.reference_draws,
         rounds=settings.rounds,
         seed=(settings.seed, 0),
-        jit_compile=not black_box,
+        jit_compile=jit_compile,
     )
     rows = _rows([*found, *refused])
     _files.write_csv(out, rows)
     _files.write_json(
         out.with_suffix(".json"),
         {"settings": dataclasses.asdict(settings)}
-        | _files.provenance(settings.seed, jit_compile=not black_box),
+        | _files.provenance(settings.seed, jit_compile),
     )
     diagnostics.draw_comparison(out.with_suffix(".png"), rows, title, unit)
     return rows

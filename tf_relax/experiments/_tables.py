@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from tf_relax.experiments import _compare_tables
 from tf_relax.experiments import _files
 from tf_relax.experiments import _rl_results
 from tf_relax.experiments import _vae_tables
@@ -208,4 +209,5 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "vae": _vae_tables.vae,
     "vae_all": _vae_tables.vae_all,
     "variance": _variance,
+    "which": _compare_tables.which,
 }
