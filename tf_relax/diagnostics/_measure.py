@@ -49,7 +49,7 @@ def measure(
     *,
     reference: Case | None = None,
     num_draws: int = 400,
-    reference_draws: int = 2000,
+    reference_draws: int = 400,
     rounds: int = 20,
     seed: Any = (0, 0),
     jit_compile: bool = True,
@@ -67,7 +67,8 @@ def measure(
         needs the derivative of an f that has none, gets a note in the place
         of numbers.
       reference: an unbiased case for `bias_z`. Default: enumeration, where
-        the first case's batch has few joint outcomes, else leave-one-out.
+        the first case's batch has few joint outcomes, else local expectation
+        or, of a chain or what is continuous, leave-one-out.
       num_draws: of each estimator's gradient; beyond 80 rounded up to
         multiples of that.
       reference_draws: likewise, of the reference's.

@@ -126,19 +126,15 @@ def _points(axis: Any, rows: Rows, key: str) -> None:
 def _logarithmic(axis: Any) -> None:
     """Makes an x-axis logarithmic, with numbers that do not collide."""
     axis.set_xscale("log")
-    left, right = axis.get_xlim()
-    steps = (1.0, 2.0, 5.0) if right < 100.0 * left else (1.0,)
-    axis.set_xticks(
-        [
-            tick
-            for power in range(-9, 10)
-            for tick in (step * 10.0**power for step in steps)
-            if left <= tick <= right
-        ],
-        minor=False,
-    )
-    axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")
+    left, right = axis.get_xlim()
+    if right > 100.0 * left:  # The powers of ten will do.
+        return
+    ticks = (
+        step * 10.0**power for power in range(-9, 10) for step in (1, 2, 5)
+    )
+    axis.set_xticks([tick for tick in ticks if left <= tick <= right])
+    axis.xaxis.set_major_formatter("{x:g}")
 
 
 def _is_biased(row: Mapping[str, Any]) -> bool:

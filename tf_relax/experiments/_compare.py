@@ -53,7 +53,10 @@ class CompareSettings:
     num_images: int = setting(200, "Validation images to measure at.", 2)
     num_draws: int = setting(400, "Draws of each image's gradient.", 8)
     reference_draws: int = setting(
-        2000, "Likewise, of leave-one-out, where enumeration does not fit.", 8
+        400,
+        "Likewise, of what the bias is held against: local expectation, or "
+        "leave-one-out for several layers; one is enough of enumeration.",
+        8,
     )
     rounds: int = setting(20, "Of the timing; 0: none.", 0)
     temperature: float = setting(0.1, "Of a relaxed f at the start.", 1e-3)
