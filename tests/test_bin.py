@@ -322,16 +322,70 @@ def test_compare_ranks_a_trained_control_variate_below_reinforce(tmp_path):
         experiments.CompareSettings(
             estimator="reinforce,leave_one_out,relax",
             num_images=50,
-            num_draws=300,
+            num_draws=560,
+            reference_draws=80,
+            rounds=1,
+            jit_compile=False,
         ),
         tmp_path / "run" / "model.keras",
         tmp_path / "variance.csv",
     )
+    assert (tmp_path / "variance.png").read_bytes().startswith(b"\x89PNG")
+    assert _rows(tmp_path / "variance.csv")[0]["note"] == ""
+    assert [r["f_evaluations"] for r in rows] == ["1", "2", "2"]
+    assert all(abs(float(r["bias_z"])) < 5.0 for r in rows)
     variance = {r["estimator"]: float(r["gradient_variance"]) for r in rows}
     error = {r["estimator"]: float(r["standard_error"]) for r in rows}
     for low, high in (("relax", "leave_one_out"), ("relax", "reinforce")):
         margin = 6 * (error[low] + error[high])
         assert variance[low] + margin < variance[high]
+
+
+def test_compare_at_a_black_box(tmp_path):
+    rows = experiments.compare(
+        experiments.CompareSettings(
+            problem="black_box",
+            estimator="leave_one_out,rebar,disarm",
+            num_samples="2,4",
+            control_variate_steps=0,
+            num_draws=80,
+            rounds=0,
+        ),
+        None,
+        tmp_path / "b.csv",
+    )
+    assert [(r["estimator"], r["num_samples"]) for r in rows] == [
+        (name, number)
+        for name in ("leave_one_out", "rebar", "disarm")
+        for number in (2, 4)
+    ]
+    ratio = {
+        (r["estimator"], r["num_samples"]): r["ratio_to_leave_one_out"]
+        for r in rows
+    }
+    assert ratio["rebar", 2] == ratio["rebar", 4] == ""
+    assert ratio["leave_one_out", 2] == "1"
+    assert float(ratio["leave_one_out", 4]) < 0.6
+    assert rows[2]["note"] == "needs the derivative of f"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"problem": "blackbox"}, "Did you mean 'black_box'"),
+        (
+            {"problem": "black_box", "num_samples": "1,two"},
+            "num_samples=1,two",
+        ),
+        ({}, "needs a model"),
+    ],
+    ids=["problem", "num_samples", "model"],
+)
+def test_wrong_settings_of_compare_are_named(settings, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        experiments.compare(
+            experiments.CompareSettings(**settings), None, tmp_path / "c.csv"
+        )
 
 
 def test_compare_without_a_model_says_where_it_was_sought(tmp_path):

@@ -46,6 +46,7 @@ def _public():
 
 _PUBLIC_PACKAGES = [
     "tf_relax.control_variates",
+    "tf_relax.diagnostics",
     "tf_relax.distributions",
     "tf_relax.estimators",
     "tf_relax.testing",

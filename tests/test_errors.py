@@ -166,7 +166,7 @@ def test_too_many_outcomes(estimator, q, num_samples, message):
 
 @pytest.mark.parametrize(
     "estimator",
-    [tfr.DoubleCV(), tfr.StraightThrough(), tfr.ReinMax()],
+    [tfr.DoubleCV(), tfr.MuProp(), tfr.StraightThrough(), tfr.ReinMax()],
     ids=lambda x: type(x).__name__,
 )
 def test_derivative_of_a_black_box(estimator):

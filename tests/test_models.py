@@ -102,7 +102,7 @@ def _one_for_each_layer(name):
 @pytest.mark.parametrize(
     ("architecture", "estimator"),
     [
-        *(("linear1", name) for name in estimator_names()),
+        *(("linear1", name) for name in estimator_names(0)),
         *(("linear2", _one_for_each_layer(n)) for n in _OF_TWO_LAYERS),
     ],
     ids=str,
@@ -236,7 +236,7 @@ def test_same_seed_is_bitwise_the_same_run(mode):
 
 @pytest.mark.parametrize(
     ("architecture", "estimator"),
-    [*(("linear1", name) for name in estimator_names()), ("linear2", "relax")],
+    [*(("linear1", name) for name in estimator_names(0)), ("linear2", "relax")],
 )
 def test_saved_loaded_and_continued_is_never_having_saved(
     architecture, estimator, tmp_path

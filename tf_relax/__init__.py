@@ -10,6 +10,7 @@ _requirements.check()
 
 from tf_relax import control_variates as control_variates
 from tf_relax import datasets as datasets
+from tf_relax import diagnostics as diagnostics
 from tf_relax import distributions as distributions
 from tf_relax import estimators as estimators
 from tf_relax import models as models

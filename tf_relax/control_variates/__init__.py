@@ -7,6 +7,7 @@ from tf_relax.control_variates._combine import Sum
 from tf_relax.control_variates._function import Function
 from tf_relax.control_variates._layer_function import LayerFunction
 from tf_relax.control_variates._network import Network
+from tf_relax.control_variates._relaxed import NotDifferentiableError
 from tf_relax.control_variates._relaxed import RelaxedFunction
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Function",
     "LayerFunction",
     "Network",
+    "NotDifferentiableError",
     "RelaxedFunction",
     "Scaled",
     "Sum",

@@ -12,6 +12,10 @@ from tf_relax.control_variates._base import ControlVariate
 from tf_relax.control_variates._layer_function import LayerFunction
 
 
+class NotDifferentiableError(ValueError):
+    """An f was differentiated that TensorFlow does not see into."""
+
+
 @keras.saving.register_keras_serializable(package="tf_relax")
 class RelaxedFunction(ControlVariate):
     """`f(squash(z / lambda))` with a learned temperature `lambda`.
@@ -96,15 +100,15 @@ def differentiable_value(
       user: what needs it, for the error.
 
     Raises:
-      ValueError: if TensorFlow cannot differentiate f. The estimate would be
-        biased in silence.
+      NotDifferentiableError: if TensorFlow cannot differentiate f. The
+        estimate would be biased in silence.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(point)
         value = tf.convert_to_tensor(f(point))
     # In graph mode this second derivative is pruned.
     if tape.gradient(value, point) is None:
-        raise ValueError(
+        raise NotDifferentiableError(
             f"{user} needs an f that TensorFlow can "
             "differentiate. Received: f whose value has no gradient. Use "
             "RELAX with a control_variates.Network for a black box."

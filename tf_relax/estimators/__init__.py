@@ -6,6 +6,7 @@ One module an estimator. An estimator knows no model and no optimizer.
 from tf_relax.estimators._all import *
 from tf_relax.estimators._bound import BoundEstimator as BoundEstimator
 from tf_relax.estimators._bound import multi_sample_bound as multi_sample_bound
+from tf_relax.estimators._checks import check_kind as check_kind
 from tf_relax.estimators._estimator import Estimate as Estimate
 from tf_relax.estimators._estimator import Estimator as Estimator
 from tf_relax.estimators._estimator import GradientEstimate as GradientEstimate

@@ -39,19 +39,24 @@ def check_distribution(distribution: Any) -> None:
         )
 
 
-def check_draw(estimator: Any, distribution: Any, draw: Draw) -> None:
-    """Raises a TypeError if the estimator is not valid for such a draw."""
-    name = type(estimator).__name__
-    if not isinstance(draw, estimator.needs):
-        use = [
-            text for kind, text in _INSTEAD.items() if isinstance(draw, kind)
-        ]
-        if estimator.counterpart and isinstance(draw, RelaxedDraw):
+def check_kind(
+    estimator: Any, kind: type[Draw], received: str | None = None
+) -> None:
+    """Raises a TypeError if the estimator is not valid for draws of a kind.
+
+    Args:
+      estimator: an `Estimator`.
+      kind: of draw.
+      received: what it is of, for the error.
+    """
+    if not issubclass(kind, estimator.needs):
+        use = [text for k, text in _INSTEAD.items() if issubclass(kind, k)]
+        if estimator.counterpart and issubclass(kind, RelaxedDraw):
             use.insert(0, estimator.counterpart)
         use.append("`reinforce_gradient` (Reinforce)")
         raise TypeError(
-            f"{name} needs {_NEEDS[estimator.needs]}. Received: "
-            f"{type(distribution).__name__}. Use {' or '.join(use)}."
+            f"{type(estimator).__name__} needs {_NEEDS[estimator.needs]}. "
+            f"Received: {received or _NEEDS[kind]}. Use {' or '.join(use)}."
         )
 
 

@@ -251,7 +251,7 @@ class Estimator(abc.ABC):
         Raises:
           TypeError: if the estimator is not valid for such a draw.
         """
-        _checks.check_draw(self, distribution, draw)
+        _checks.check_kind(self, type(draw), type(distribution).__name__)
         return self.redraw(draw, fold_seed(validate_seed(seed), _REDRAW))
 
     def bind(

@@ -67,6 +67,28 @@ class LayerExamples(NamedTuple):
         first = self.layers[0]
         return first.estimator.combine(self.trained, first.draw)
 
+    def gradients(self, num_examples: Any) -> tf.Tensor:
+        """Returns each example's gradient by all layers' parameters, flat.
+
+        Without the factors of `Estimator.factor`.
+
+        Args:
+          num_examples: the size of one f(b).
+
+        Returns:
+          `[num_examples, P]`.
+        """
+        flat = []
+        for layer, estimate in zip(self.layers, self.estimates, strict=True):
+            for gradient in estimate.gradients.values():
+                gradient /= tf.cast(layer.estimator.factor(), gradient.dtype)
+                if layer.draw.num_samples > 1 and layer.draw.own_parameters:
+                    shape = [layer.draw.num_samples, num_examples, -1]
+                    by_sample = tf.reshape(gradient, shape)
+                    gradient = tf.transpose(by_sample, [1, 0, 2])
+                flat.append(tf.reshape(gradient, [num_examples, -1]))
+        return tf.concat(flat, -1)
+
 
 def layer_estimators(distribution: Any, estimator: Any) -> list[Estimator]:
     """Returns an estimator for each layer.

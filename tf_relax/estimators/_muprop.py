@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
+from tf_relax.control_variates import Function
 from tf_relax.estimators import _algebra
 from tf_relax.estimators._estimator import Estimator
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._evaluate import value_and_derivative
 from tf_relax.estimators._registry import register
-from tf_relax.relaxations import Draw
 from tf_relax.relaxations import Gradients
 from tf_relax.relaxations import RelaxedDraw
 
@@ -24,6 +24,9 @@ class MuProp(Estimator):
     sample, one evaluation and derivative at the mean; nothing is learned.
     The less linear `f` is, the less it helps.
 
+    Raises:
+      ValueError: at use, if TensorFlow cannot differentiate `f`.
+
     References:
       [1]: Gu et al. MuProp: Unbiased backpropagation for stochastic neural
            networks. ICLR 2016. https://arxiv.org/abs/1511.05176
@@ -39,15 +42,9 @@ class MuProp(Estimator):
 
     needs = RelaxedDraw
 
-    def bind(
-        self,
-        distribution: object,
-        draw: Draw,
-        f: ScalarFn,
-        context: object = None,
-    ) -> ScalarFn:
-        """Returns f itself, which stands in for a control variate."""
-        return f
+    def __init__(self) -> None:
+        """See the class."""
+        self.control_variate = Function()
 
     def gradient(
         self, draw: RelaxedDraw, value: tf.Tensor, control_variate: ScalarFn

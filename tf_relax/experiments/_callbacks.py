@@ -1,17 +1,12 @@
 """Keras callbacks of a run that can be stopped and resumed."""
 
-from collections.abc import Sequence
 import pathlib
 import time
 from typing import Any
 
 import keras
-import numpy as np
 
 from tf_relax.experiments import _files
-from tf_relax.experiments import _measure
-
-_VARIANCE_DRAWS = 10  # Pairs of draws of an image's gradient.
 
 
 class MetricsCSV(keras.callbacks.Callback):
@@ -79,89 +74,6 @@ class Checkpoints(keras.callbacks.Callback):
             _files.replace(path, self.model.save)
             for old in checkpoints(self._folder)[:-2]:
                 old.unlink()
-
-
-class GradientVariances(keras.callbacks.Callback):
-    """Writes `variance.csv`: several estimators' variances as training goes.
-
-    After each epoch every estimator is measured at the model as it is, on the
-    same images. One other than the model's has control variates of its own,
-    which take as many steps on the same training images as the model took.
-    They are not in the checkpoints: a resumed run begins them anew.
-
-    Args:
-      path: of the file. Rows of epochs after `epoch` are dropped.
-      names: of the estimators.
-      train: images to train on, `[N, D]`.
-      images: to measure at, `[M, D]`.
-      batch_size: B of a control variate's step.
-      temperature: of the relaxed f's at the start.
-      epoch: the number of epochs that are done.
-    """
-
-    def __init__(
-        self,
-        path: pathlib.Path,
-        names: Sequence[str],
-        train: np.ndarray,
-        images: np.ndarray,
-        batch_size: int,
-        temperature: float,
-        epoch: int,
-    ) -> None:
-        """See the class."""
-        super().__init__()
-        self._path = path
-        self._names = names
-        self._train = train
-        self._images = images
-        self._batch_size = batch_size
-        self._temperature = temperature
-        self._rows: list[dict[str, Any]] = [
-            dict(row)
-            for row in _files.read_csv(path)
-            if int(row["epoch"]) <= epoch
-        ]
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """See `keras.callbacks.Callback`."""
-        self._step = int(self.model.optimizer.iterations)
-        self._models = {
-            name: self.model
-            if name == self.model.estimator
-            else _measure.measured_model(
-                self.model, name, self._temperature, self.model.seed
-            )
-            for name in self._names
-        }
-        self._meters = {
-            name: _measure.variance_meter(
-                model, self._images, _VARIANCE_DRAWS, seed=0
-            )
-            for name, model in self._models.items()
-        }
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """See `keras.callbacks.Callback`."""
-        step = int(self.model.optimizer.iterations)
-        for name, model in self._models.items():
-            if model is not self.model:
-                model.prior_logits.assign(self.model.prior_logits)
-                model.fit_control_variates(
-                    self._train, self._batch_size, step - self._step
-                )
-            variance, error = self._meters[name]()
-            self._rows.append(
-                {
-                    "step": step,
-                    "epoch": epoch + 1,
-                    "estimator": name,
-                    "gradient_variance": f"{variance:.6g}",
-                    "standard_error": f"{error:.3g}",
-                }
-            )
-        self._step = step
-        _files.write_csv(self._path, self._rows)
 
 
 class StopAtStep(keras.callbacks.Callback):

@@ -56,13 +56,15 @@ def components(
     """
     model = _files.load_vae(model_path)
     (estimator,) = model.estimators[:1]
-    if len(model.estimators) > 1 or not (
-        isinstance(estimator, RELAX) and estimator.coupled
+    if (
+        model.num_classes
+        or len(model.estimators) > 1
+        or not (isinstance(estimator, RELAX) and estimator.coupled)
     ):
         raise ValueError(
-            "The components are those of coupled RELAX or REBAR on one layer. "
-            f"Received: {model_path} with {model.estimator}, "
-            f"{len(model.estimators)} layers."
+            "The components are those of coupled RELAX or REBAR on one layer "
+            f"of bits. Received: {model_path} with {model.estimator}, "
+            f"{len(model.estimators)} layers, {model.num_classes} classes."
         )
     data = datasets.load(settings.dataset, data_dir=settings.data_dir or None)
     if settings.image >= len(data.valid):

@@ -1,9 +1,7 @@
-"""Files that are whole or not there, and what a run was made with."""
+"""Files of runs, and what a run was made with."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-import csv
+from collections.abc import Mapping, Sequence
 import importlib.metadata
-import io
 import json
 import os
 import pathlib
@@ -15,7 +13,22 @@ import zipfile
 import keras
 import tensorflow as tf
 
+from tf_relax._output import read_csv
+from tf_relax._output import replace
+from tf_relax._output import write_csv
 from tf_relax.models import DiscreteVAE
+
+__all__ = [
+    "device_name",
+    "load_vae",
+    "print_table",
+    "provenance",
+    "read_csv",
+    "read_json",
+    "replace",
+    "write_csv",
+    "write_json",
+]
 
 _PACKAGES = (
     "tf_relax",
@@ -25,21 +38,6 @@ _PACKAGES = (
     "tf-keras",
     "numpy",
 )
-
-
-def replace(path: pathlib.Path, write: Callable[[pathlib.Path], Any]) -> None:
-    """Writes a file under another name and moves it into place.
-
-    Args:
-      path: of the file; its folder is made.
-      write: is given a path with the same suffix, and writes it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.draft{path.suffix}")
-    write(draft)
-    with open(draft, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(draft, path)
 
 
 def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
@@ -54,17 +52,6 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     return content
 
 
-def write_csv(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes rows, atomically; a cell that a row lacks is empty."""
-    rows = list(rows)
-    columns = dict.fromkeys(name for row in rows for name in row)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns))
-    writer.writeheader()
-    writer.writerows(rows)
-    replace(path, lambda draft: draft.write_text(text.getvalue()))
-
-
 def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Prints rows under their names, in columns."""
     lines = [list(rows[0]), *(list(row.values()) for row in rows)]
@@ -74,14 +61,6 @@ def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     for line in lines:
         cells = zip(line, widths, strict=True)
         print("  ".join(f"{x!s:>{width}}" for x, width in cells))
-
-
-def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
-    """Returns the rows of a CSV file, none if there is no file."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def load_vae(path: pathlib.Path) -> DiscreteVAE:

@@ -1,9 +1,7 @@
 """What a trained model is measured by."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,63 +13,6 @@ class Measured(NamedTuple):
 
     mean: float
     standard_error: float
-
-
-def variance_meter(
-    model: DiscreteVAE, images: np.ndarray, num_draws: int, seed: int
-) -> Callable[[], Measured]:
-    """Returns a function that measures the variance of a model's gradient.
-
-    The gradient is by the logits; its variance is summed over the latents and
-    averaged over the images, in nats^2. The model is as it is then, and the
-    images are given: what is uncertain is the draws.
-
-    Args:
-      model: with the estimators.
-      images: `[N, D]`, in [0, 1].
-      num_draws: pairs of draws of each image's gradient.
-      seed: of the draws.
-    """
-    pixels = tf.constant(images)
-
-    @tf.function(jit_compile=True, autograph=False)
-    def run() -> tf.Tensor:
-        def body(index: tf.Tensor, halves: tf.TensorArray) -> Any:
-            first = model.examples(pixels, tf.stack([seed, 2 * index]))[-1]
-            second = model.examples(pixels, tf.stack([seed, 2 * index + 1]))[-1]
-            # Half the squared difference has the variance as its mean.
-            half = 0.5 * tf.reduce_sum(tf.square(first - second), -1)
-            return index + 1, halves.write(index, half)
-
-        start = tf.TensorArray(
-            tf.float32, num_draws, element_shape=pixels.shape[:1]
-        )
-        return tf.while_loop(
-            lambda index, _: index < num_draws, body, (tf.constant(0), start)
-        )[1].stack()
-
-    def measure() -> Measured:
-        halves = run().numpy()  # [num_draws, N]
-        error = np.sqrt(halves.var(0, ddof=1).mean() / halves.size)
-        return Measured(float(halves.mean()), float(error))
-
-    return measure
-
-
-def measured_model(
-    model: DiscreteVAE, name: str, temperature: float, seed: int
-) -> DiscreteVAE:
-    """Returns a model of the same networks, ready to learn its estimator.
-
-    Its control variates have an optimizer like the model's.
-    """
-    other = model.with_estimator(name, temperature=temperature, seed=seed)
-    own = model.control_variate_optimizer
-    other.compile(
-        keras.optimizers.SGD(0.0),  # Of the networks, which stay.
-        type(own).from_config(own.get_config()),
-    )
-    return other
 
 
 def evaluate(

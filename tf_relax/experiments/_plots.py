@@ -1,36 +1,22 @@
-"""Pictures of runs. matplotlib is imported only here, and only when used."""
+"""Pictures of runs."""
 
 from collections.abc import Mapping, Sequence
 import pathlib
 from typing import Any
 
-from absl import logging
 import numpy as np
 
-from tf_relax.experiments import _files
+from tf_relax._pictures import figure
+from tf_relax._pictures import save
 
-
-def figure(rows: int, columns: int, width: float, height: float) -> Any:
-    """Returns a matplotlib figure and its axes, or None without matplotlib.
-
-    A missing matplotlib is no reason to lose a run: it is one warning.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        logging.warning(
-            "No pictures: matplotlib is missing. Install it with "
-            "`pip install 'tf_relax[plot]'`."
-        )
-        return None
-    canvas = FigureCanvasAgg(Figure((width, height), layout="constrained"))
-    return canvas.figure, canvas.figure.subplots(rows, columns, squeeze=False)
-
-
-def save(path: pathlib.Path, drawing: Any) -> None:
-    """Writes a figure as PNG, atomically."""
-    _files.replace(path, lambda draft: drawing.savefig(draft, dpi=120))
+__all__ = [
+    "draw_bands",
+    "draw_curves",
+    "draw_images",
+    "draw_returns",
+    "figure",
+    "save",
+]
 
 
 def draw_curves(

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from tf_relax.experiments import _compare_tables
 from tf_relax.experiments import _files
 from tf_relax.experiments import _rl_results
 from tf_relax.experiments import _vae_tables
@@ -222,4 +223,5 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "variance": _variance,
     "variance_pairs": _variance_pairs,
     "variance_pairs_nonlinear": _variance_pairs_nonlinear,
+    "which": _compare_tables.which,
 }

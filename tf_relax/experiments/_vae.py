@@ -9,6 +9,7 @@ from absl import logging
 import keras
 
 from tf_relax import datasets
+from tf_relax.diagnostics import GradientDiagnostics
 from tf_relax.experiments import _callbacks
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
@@ -93,7 +94,7 @@ def _train(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
                 _callbacks.StopAtStep(settings.steps),
                 metrics,
                 # Rows before the checkpoint: a resumed run has them all.
-                *_variances(settings, data, out / "variance.csv", epoch),
+                *_variances(settings, data, out / "variance.csv"),
                 _callbacks.Checkpoints(
                     out / "checkpoints", settings.evaluate_every
                 ),
@@ -139,19 +140,18 @@ def _variances(
     settings: VAESettings,
     data: datasets.ImageDataset,
     path: pathlib.Path,
-    epoch: int,
 ) -> list[keras.callbacks.Callback]:
     if not settings.variance_of:
         return []
     return [
-        _callbacks.GradientVariances(
-            path,
-            settings.variance_of.split(","),
-            datasets.binary_images(data.train, data.dynamic),
+        GradientDiagnostics(
             datasets.binary_images(data.valid, data.dynamic)[:_VARIANCE_IMAGES],
-            settings.batch_size,
-            settings.temperature,
-            epoch,
+            settings.variance_of.split(","),
+            path=path,
+            train_images=datasets.binary_images(data.train, data.dynamic),
+            batch_size=settings.batch_size,
+            temperature=settings.temperature,
+            seed=settings.seed,
         )
     ]
 

@@ -10,6 +10,7 @@ from tf_relax import datasets
 from tf_relax._names import unknown
 from tf_relax.experiments._precision import PRECISIONS
 from tf_relax.experiments._settings import setting
+from tf_relax.models import architecture
 from tf_relax.models import architectures
 from tf_relax.models import DiscreteVAE
 from tf_relax.models import estimator_names
@@ -54,7 +55,12 @@ class VAESettings:
     architecture: str = setting(
         "nonlinear", f"One of {', '.join(architectures())}."
     )
-    num_latents: int = setting(200, "Bernoulli units of each layer.", 1)
+    num_latents: int = setting(
+        0, "Units of each layer; 0: 200, or 20 of categorical.", 0
+    )
+    num_classes: int = setting(
+        0, "Of a one-hot unit; 0: 10 of categorical, else Bernoulli units.", 0
+    )
     estimator: str = setting("relax", f"One of {', '.join(estimator_names())}.")
     num_samples: int = setting(
         0, "Samples of b an image; 0: as few as the estimator needs.", 0
@@ -151,10 +157,13 @@ def build_model(
     """Returns the model, without optimizers."""
     # The paper's code has the mean over units of squares of gradients of a
     # mean over the batch, where ours has a mean over the batch of sums.
-    unit = settings.num_latents * settings.batch_size**2
+    num_latents = settings.num_latents or None
+    num_classes = settings.num_classes or None
+    made_of = architecture(settings.architecture, num_latents, num_classes)
+    unit = made_of.layer_size * settings.batch_size**2
     return DiscreteVAE(
         settings.architecture,
-        settings.num_latents,
+        num_latents,
         settings.estimator,
         data.mean,
         num_samples=settings.num_samples or None,
@@ -165,6 +174,7 @@ def build_model(
             "coupled": settings.coupled,
         },
         image_shape=data.train.shape[1:],
+        num_classes=num_classes,
         seed=settings.seed,
     )
 

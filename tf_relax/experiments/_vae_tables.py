@@ -34,6 +34,8 @@ def vae(results: pathlib.Path) -> str:
     lines = []
     for run in _ordered(vae_runs(results), ("rebar", "relax")):
         cell = (run["dataset"], run["architecture"], run["estimator"])
+        if cell not in _PAPER:
+            continue
         epoch, *paper = _PAPER[cell]
         lines.append(
             [

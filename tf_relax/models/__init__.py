@@ -1,5 +1,6 @@
 """Keras models that are trained by the estimators."""
 
+from tf_relax.models._architectures import architecture
 from tf_relax.models._architectures import architectures
 from tf_relax.models._discrete_vae import DiscreteVAE
 from tf_relax.models._named import estimator_names
@@ -11,6 +12,7 @@ __all__ = [
     "DiscreteVAE",
     "EstimatorTrainer",
     "Replicas",
+    "architecture",
     "architectures",
     "estimator_names",
     "named_estimator",

@@ -1,59 +1,95 @@
-"""Encoders and decoders of the paper's models."""
+"""Encoders and decoders by name: the paper's, and a categorical one."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+import dataclasses
 
 import keras
 
 from tf_relax._names import unknown
 
 
-class _Architecture(NamedTuple):
-    num_layers: int  # Stochastic ones.
-    hidden: tuple[int, ...]  # Widths of the tanh layers of every map.
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """What a model is made of.
+
+    Attributes:
+      num_layers: stochastic ones.
+      hidden: widths of the tanh layers of every map.
+      num_latents: units of each stochastic layer.
+      num_classes: of a one-hot unit; 0 for Bernoulli units.
+    """
+
+    num_layers: int
+    hidden: tuple[int, ...]
+    num_latents: int = 200
+    num_classes: int = 0
+
+    @property
+    def layer_size(self) -> int:
+        """Returns how many logits a stochastic layer has."""
+        return self.num_latents * max(1, self.num_classes)
 
 
 _ARCHITECTURES = {
-    "linear1": _Architecture(1, ()),
-    "linear2": _Architecture(2, ()),
-    "nonlinear": _Architecture(1, (200, 200)),
+    "categorical": Architecture(1, (200, 200), 20, 10),
+    **{f"linear{number}": Architecture(number, ()) for number in range(1, 5)},
+    "nonlinear": Architecture(1, (200, 200)),
 }
 
 
 def architectures() -> list[str]:
-    """Returns the names that `build` knows, sorted."""
+    """Returns the names that `architecture` knows, sorted."""
     return sorted(_ARCHITECTURES)
 
 
-def build(
-    name: str, num_pixels: int, num_latents: int, seed: int
-) -> tuple[list[keras.Model], list[keras.Model]]:
-    """Returns encoders and decoders, one a stochastic layer.
+def architecture(
+    name: str, num_latents: int | None = None, num_classes: int | None = None
+) -> Architecture:
+    """Returns the architecture of that name.
 
     Args:
       name: "linear1", one affine map each way; "linear2", two stochastic
-        layers with affine maps; or "nonlinear", one stochastic layer with
-        two hidden layers of 200 tanh units each way.
-      num_pixels: size of a flat image.
-      num_latents: size of each stochastic layer.
-      seed: of the initial weights.
-
-    Returns:
-      Encoders, from the layer below (or the image) to the logits of a layer,
-      and decoders, from a layer to the logits of the one below.
+        layers with affine maps, and so on to "linear4"; "nonlinear", one stochastic layer with two
+        hidden layers of 200 tanh units each way; all with 200 Bernoulli
+        units a layer; or "categorical", as "nonlinear" with 20 one-hot units
+        of 10 classes.
+      num_latents: units of each stochastic layer, if others.
+      num_classes: of a unit, if others; 0 for Bernoulli units.
 
     Raises:
       ValueError: if the name is unknown; names the closest one.
     """
     if name not in _ARCHITECTURES:
         raise ValueError(unknown("architecture", name, _ARCHITECTURES))
-    num_layers, hidden = _ARCHITECTURES[name]
-    sizes = [num_pixels, *[num_latents] * num_layers]
+    made_of = _ARCHITECTURES[name]
+    if num_latents is not None:
+        made_of = dataclasses.replace(made_of, num_latents=num_latents)
+    if num_classes is not None:
+        made_of = dataclasses.replace(made_of, num_classes=num_classes)
+    return made_of
+
+
+def build(
+    made_of: Architecture, num_pixels: int, seed: int
+) -> tuple[list[keras.Model], list[keras.Model]]:
+    """Returns encoders and decoders, one a stochastic layer.
+
+    Args:
+      made_of: see `architecture`.
+      num_pixels: size of a flat image.
+      seed: of the initial weights.
+
+    Returns:
+      Encoders, from the layer below (or the image) to the logits of a layer,
+      and decoders, from a layer to the logits of the one below.
+    """
+    sizes = [num_pixels, *[made_of.layer_size] * made_of.num_layers]
     encoders, decoders = [], []
-    for layer in range(num_layers):
+    for layer in range(made_of.num_layers):
         below, above = sizes[layer : layer + 2]
         suffix = f"_{layer + 1}" if layer else ""
         own = seed + 5000 * layer
+        hidden = made_of.hidden
         encoders.append(
             _perceptron(f"encoder{suffix}", below, hidden, above, own)
         )

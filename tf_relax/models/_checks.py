@@ -1,6 +1,7 @@
 """What users may hand to a model, and what they are told otherwise."""
 
 from collections.abc import Mapping, Sequence
+import math
 from typing import Any
 
 import numpy as np
@@ -95,3 +96,20 @@ def check_range(name: str, x: Any) -> None:
                 f"`{name}` must be in [0, 1]. Received: values from {low} to "
                 f"{high}. Divide grey levels by 255."
             )
+
+
+def mean_image(mean: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns the mean image in the shape of one.
+
+    Args:
+      mean: a number or an array, in [0, 1].
+      shape: of an image.
+
+    Raises:
+      ValueError: if it is not in [0, 1] or of another size.
+    """
+    mean = np.asarray(mean, np.float64)
+    check_range("mean", mean)
+    if mean.size == math.prod(shape):
+        mean = mean.reshape(shape)
+    return np.broadcast_to(mean, shape)

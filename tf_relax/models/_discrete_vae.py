@@ -1,6 +1,7 @@
-"""A variational autoencoder with Bernoulli latents, for `model.fit`."""
+"""A variational autoencoder with discrete latents, for `model.fit`."""
 
 from collections.abc import Mapping
+import functools
 from typing import Any
 
 import keras
@@ -8,31 +9,34 @@ import numpy as np
 import tensorflow as tf
 
 from tf_relax import distributions
+from tf_relax.estimators import check_kind
 from tf_relax.estimators import check_layers
 from tf_relax.models import _architectures
 from tf_relax.models._bernoulli_elbo import log_bernoulli
-from tf_relax.models._bernoulli_elbo import log_bernoulli_ratio
-from tf_relax.models._checks import check_range
+from tf_relax.models._checks import mean_image
+from tf_relax.models._latents import latents_of
 from tf_relax.models._named import estimators_of_layers
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import listed
 from tf_relax.models._networks import logits_of
 from tf_relax.models._networks import logits_of_constant
-from tf_relax.models._sampling import bernoulli
 from tf_relax.models._sampling import Sampling
 from tf_relax.models._trainer import EstimatorTrainer
 
 
 @keras.saving.register_keras_serializable(package="tf_relax")
 class DiscreteVAE(Sampling, EstimatorTrainer):
-    """A VAE with layers of Bernoulli latents, trained by any estimator.
+    """A VAE with layers of discrete latents, trained by any estimator.
 
         q(b_1 | x) = Bernoulli(encoder_1(x - mean))
         q(b_l | b_(l-1)) = Bernoulli(encoder_l(2 b_(l-1) - 1))
         p(b_L) = Bernoulli(prior_logits)
         p(b_(l-1) | b_l) = Bernoulli(decoder_l(2 b_l - 1)), b_0 = x
 
-    The image's decoder gets the logit of the mean image added. `fit`,
+    or, with `num_classes`, `OneHotCategorical` and `b_l` in the place of
+    `Bernoulli` and `2 b_l - 1`; the pixels stay Bernoulli. The prior begins
+    uniform and is learned; the KL term is that of the samples. The image's
+    decoder gets the logit of the mean image added. `fit`,
     `evaluate` and `predict` are Keras' own. Images are in [0, 1], of any
     number dtype, and of the size of `image_shape`, flat or not; `predict`
     returns reconstructed pixel probabilities. Encoders and decoders are called
@@ -46,9 +50,10 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
     `bound_samples` samples.
 
     Args:
-      architecture: "linear1", "linear2" or "nonlinear" of the paper; of no
-        effect if encoders and decoders are given.
-      num_latents: of each layer of the paper's architectures.
+      architecture: "linear1", "linear2" or "nonlinear" of the paper, or
+        "categorical"; of no effect if encoders and decoders are given.
+      num_latents: units of each layer of the architecture. Default: 200; 20
+        of "categorical".
       estimator: its name, see `estimator_names()`; or an object of
         `tf_relax`; or one of either for each layer. A name makes one for each.
       mean: the mean training image, in [0, 1]; a number or an array. The
@@ -59,6 +64,8 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
       estimator_options: further arguments for a named estimator: `hidden`,
         `weight_decay`, `coupled`; see `named_estimator`.
       image_shape: of one image.
+      num_classes: C of a one-hot unit; 0 for Bernoulli units. Default: 10 of
+        "categorical", else 0. A layer of N units has D = N C logits.
       encoder: any built Keras model, images to `[B, D]` logits; or a list of
         them, one a layer, the second from `[B, D]` to `[B, D_2]`.
       decoder: any built Keras model, `[B, D]` to logits of the pixels; or a
@@ -66,7 +73,8 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
       seed: of the initial weights and every draw.
 
     Raises:
-      TypeError: if an estimator is none for a layer above the first.
+      TypeError: if an estimator is none for such latents, or for a layer
+        above the first.
       ValueError: if a name is unknown, only one of encoder and decoder is
         given, their numbers of layers differ, `mean` is outside [0, 1], or
         `num_samples` is too small.
@@ -87,7 +95,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
     def __init__(
         self,
         architecture: str | None = "nonlinear",
-        num_latents: int = 200,
+        num_latents: int | None = None,
         estimator: Any = "relax",
         mean: Any = 0.5,
         *,
@@ -95,6 +103,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         temperature: float = 0.5,
         estimator_options: Mapping[str, Any] | None = None,
         image_shape: Any = (784,),
+        num_classes: int | None = None,
         encoder: Any = None,
         decoder: Any = None,
         seed: int = 0,
@@ -107,9 +116,15 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         self._architecture = architecture if encoder is None else None
         self.encoders, self.decoders = listed(encoder, decoder)
         if not self.encoders:
-            self.encoders, self.decoders = _architectures.build(
-                str(architecture), self._num_pixels, num_latents, seed
+            made_of = _architectures.architecture(
+                str(architecture), num_latents, num_classes
             )
+            num_classes = made_of.num_classes
+            self.encoders, self.decoders = _architectures.build(
+                made_of, self._num_pixels, seed
+            )
+        self.num_classes = num_classes or 0
+        self.latents = latents_of(self.num_classes)
         self.layer_sizes = [int(e.output_shape[-1]) for e in self.encoders]
         self.temperature = temperature
         self.seed = seed
@@ -120,9 +135,9 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             dtype=at_least_float32(),
             name="mean",
         )
-        self.mean.assign(self._mean_image(mean))
+        self.mean.assign(mean_image(mean, self.image_shape))
         self.prior_logits = self.add_weight(
-            shape=(self.layer_sizes[-1],),
+            shape=self.latents.shape(self.layer_sizes[-1]),
             initializer="zeros",
             dtype=at_least_float32(),
             name="prior_logits",
@@ -139,40 +154,43 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             len(self.layer_sizes),
             self.temperature,
             self.seed,
-            self.estimator_options,
+            {"event_ndims": self.latents.event_ndims, **self.estimator_options},
         )
         check_layers(self.estimators)
+        for estimator in self.estimators:
+            check_kind(estimator, self.latents.kind)
         # Tracked, so that Keras saves what the estimators have learned.
         self.estimator_layers = [x for e in self.estimators for x in e.layers]
         for index, estimator in enumerate(self.estimators):
             below = self._num_pixels + sum(self.layer_sizes[:index])
             for layer in estimator.layers:
                 if not layer.built:
-                    layer.build((None, self.layer_sizes[index]), (None, below))
+                    shape = self.latents.shape(self.layer_sizes[index])
+                    layer.build((None, *shape), (None, below))
         self.num_samples = max(
             e.check_num_samples(num_samples) for e in self.estimators
         )
 
     def posterior(self, images: tf.Tensor) -> Any:
-        """Returns q(b | x), with batch shape `[B, D]`.
+        """Returns q(b | x); logits are `[B, D]`, one-hot `[B, D / C, C]`.
 
         Args:
           images: `[B, ...]`, in [0, 1].
 
         Returns:
-          A `Bernoulli`, or a `Chain` of them if there are several layers.
+          A distribution, or a `Chain` of them if there are several layers.
         """
         centred = self._pixels(images) - self.mean
         if len(self.encoders[0].input_shape) == 2:  # As the paper's are.
             centred = tf.reshape(centred, [-1, self._num_pixels])
-        first = bernoulli(self.encoders[0](centred))
+        first = self.latents.distribution(self.encoders[0](centred))
         if len(self.encoders) == 1:
             return first
         return distributions.Chain(
             first,
             *(
-                lambda below, encoder=encoder: bernoulli(
-                    logits_of(encoder, below)
+                lambda below, encoder=encoder: self.latents.distribution(
+                    logits_of(encoder, self.latents.inputs(below))
                 )
                 for encoder in self.encoders[1:]
             ),
@@ -182,16 +200,17 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         """Returns the logits of p(x | b_1).
 
         Args:
-          latents: b_1 or relaxed b_1, `[..., D]`, in [0, 1].
+          latents: b_1 or relaxed b_1, in [0, 1].
 
         Returns:
           `[..., *image_shape]`, in nats.
         """
-        logits = logits_of(self.decoders[0], latents)
+        inputs = self.latents.inputs(latents)
+        logits = logits_of(self.decoders[0], inputs)
         # The clip is that of the paper's code.
         mean = tf.clip_by_value(self.mean, 0.001, 0.999)
         offset = tf.math.log(mean) - tf.math.log1p(-mean)
-        shape = tf.concat([tf.shape(latents)[:-1], self.image_shape], 0)
+        shape = tf.concat([tf.shape(inputs)[:-1], self.image_shape], 0)
         return tf.reshape(logits, shape) + offset
 
     def log_weight(
@@ -206,10 +225,11 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         """Returns `log p(x, b) - log q(b | x)`, an ELBO of one sample.
 
         Args:
-          latents: b or relaxed b, `[..., B, D]`; or a list, one a layer.
+          latents: b or relaxed b, of the shape of q's samples; or a list,
+            one a layer.
           images: x, `[B, ...]`, in [0, 1].
-          logits: of q(b_1 | x), `[B, D]`. Its own derivative has mean zero
-            and is left out of training: pass it with its gradient stopped.
+          logits: of q(b_1 | x). Their own derivative has mean zero
+            and is left out of training: pass them with gradients stopped.
           kl_weight: of all terms but `log p(x | b_1)`.
           constant_encoders: likewise of the layers above: their weights get
             no derivative, the samples do.
@@ -224,15 +244,13 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             len(self.image_shape),
         )
         encode = logits_of_constant if constant_encoders else logits_of
-        posterior = [
-            logits,
-            *map(encode, self.encoders[1:], samples[:-1]),
-        ]
-        prior = [
-            *map(logits_of, self.decoders[1:], samples[1:]),
-            self.prior_logits,
-        ]
-        log_ratio = sum(map(log_bernoulli_ratio, samples, prior, posterior))
+        inputs = [self.latents.inputs(b) for b in samples]
+        above = map(encode, self.encoders[1:], inputs[:-1])
+        below = map(logits_of, self.decoders[1:], inputs[1:])
+        of_layer = self.latents.distribution
+        posterior = [logits, *(of_layer(x).logits for x in above)]
+        prior = [*(of_layer(x).logits for x in below), self.prior_logits]
+        log_ratio = sum(map(self.latents.log_ratio, samples, prior, posterior))
         return log_likelihood + tf.cast(kl_weight, log_ratio.dtype) * log_ratio
 
     def with_estimator(
@@ -255,6 +273,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             temperature=temperature,
             estimator_options=self.estimator_options,
             image_shape=self.image_shape,
+            num_classes=self.num_classes,
             encoder=list(self.encoders),
             decoder=list(self.decoders),
             seed=seed,
@@ -288,16 +307,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         """See `EstimatorTrainer.context`."""
         centred = self._pixels(images) - self.mean
         centred = tf.reshape(centred, [-1, self._num_pixels])
-
-        def of_layer(*below: tf.Tensor) -> tf.Tensor:
-            if not below:
-                return centred
-            leading = tf.shape(below[0])[:-1]
-            shape = tf.concat([leading, [self._num_pixels]], 0)
-            scaled = [2.0 * b - 1.0 for b in below]
-            return tf.concat([tf.broadcast_to(centred, shape), *scaled], -1)
-
-        return of_layer
+        return functools.partial(self.latents.context, centred)
 
     @property
     def model_variables(self) -> list[Any]:
@@ -313,19 +323,13 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         pixels = tf.cast(images, self.mean.dtype)
         return tf.reshape(pixels, [-1, *self.image_shape])
 
-    def _mean_image(self, mean: Any) -> np.ndarray:
-        mean = np.asarray(mean, self.mean.dtype)
-        check_range("mean", mean)
-        if mean.size == self._num_pixels:
-            mean = mean.reshape(self.image_shape)
-        return np.broadcast_to(mean, self.image_shape)
-
     def get_config(self) -> dict[str, Any]:
         """See `keras.Model.get_config`."""
         own = self._architecture is None
         config = {
             "architecture": self._architecture,
-            "num_latents": self.layer_sizes[0],
+            "num_latents": self.latents.shape(self.layer_sizes[0])[0],
+            "num_classes": self.num_classes,
             "estimator": self.estimator,
             "num_samples": self.num_samples,
             "temperature": self.temperature,

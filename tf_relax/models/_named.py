@@ -8,7 +8,9 @@ from typing import Any
 from tf_relax import control_variates
 from tf_relax import estimators
 from tf_relax._names import unknown
+from tf_relax.models._latents import latents_of
 from tf_relax.relaxations import BernoulliDraw
+from tf_relax.relaxations import CategoricalDraw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +20,14 @@ class _Options:
     hidden: Sequence[int]
     weight_decay: float
     coupled: bool
+    event_ndims: int
 
     def network(self) -> control_variates.Network:
         return control_variates.Network(
-            self.hidden, weight_decay=self.weight_decay, seed=self.seed + 2
+            self.hidden,
+            event_ndims=self.event_ndims,
+            weight_decay=self.weight_decay,
+            seed=self.seed + 2,
         )
 
     def free_form(self) -> control_variates.ControlVariate:
@@ -37,6 +43,7 @@ def named_estimator(
     hidden: Sequence[int] = (200, 200),
     weight_decay: float = 0.0,
     coupled: bool = True,
+    event_ndims: int = 1,
 ) -> estimators.Estimator:
     """Returns the estimator of that name, for a VAE.
 
@@ -53,6 +60,8 @@ def named_estimator(
       hidden: widths of the layers of the network r.
       weight_decay: of the network r, see `control_variates.Network`.
       coupled: False for Algorithm 2 as printed, with independent noises.
+      event_ndims: how many trailing axes of b are one example: 1 of Bernoulli
+        latents, 2 of one-hot ones.
 
     Raises:
       ValueError: if the name is unknown or not one for discrete latents.
@@ -61,7 +70,14 @@ def named_estimator(
         raise ValueError(unknown("estimator", name, estimator_names()))
     make = _SUITED.get(name) or _plain(name)
     return make(
-        _Options(temperature, seed, tuple(hidden), weight_decay, coupled)
+        _Options(
+            temperature,
+            seed,
+            tuple(hidden),
+            weight_decay,
+            coupled,
+            event_ndims,
+        )
     )
 
 
@@ -99,18 +115,24 @@ def estimators_of_layers(
     ]
 
 
-def estimator_names() -> list[str]:
+def estimator_names(num_classes: int | None = None) -> list[str]:
     """Returns the names that `named_estimator` knows, sorted.
 
-    Those of `tf_relax.estimators` that are valid for Bernoulli units, and
-    some of this module.
+    Those of `tf_relax.estimators` that are valid for discrete units, and some
+    of this module.
+
+    Args:
+      num_classes: only those for latents of so many classes; 0 for Bernoulli
+        latents. Default: all.
     """
-    registered = {
-        name
-        for name in estimators.names()
-        if issubclass(BernoulliDraw, estimators.class_of(name).needs)
-    }
-    return sorted(registered | set(_SUITED))
+    registered = filter(_is_discrete, estimators.names())
+    known = sorted({*registered, *_SUITED})
+    if num_classes is None:
+        return known
+    kind = latents_of(num_classes).kind
+    return [
+        name for name in known if issubclass(kind, named_estimator(name).needs)
+    ]
 
 
 def _dlax(options: _Options) -> estimators.Estimator:
@@ -160,13 +182,22 @@ def _independent(
 
 def _plain(name: str) -> Callable[[_Options], estimators.Estimator]:
     def make(options: _Options) -> estimators.Estimator:
-        arguments = inspect.signature(estimators.class_of(name)).parameters
-        known = {"temperature": options.temperature, "coupled": options.coupled}
+        parameters = inspect.signature(estimators.class_of(name)).parameters
+        known = {
+            "temperature": options.temperature,
+            "coupled": options.coupled,
+            "event_ndims": options.event_ndims,
+        }
         return estimators.get(
-            name, **{x: value for x, value in known.items() if x in arguments}
+            name, **{key: x for key, x in known.items() if key in parameters}
         )
 
     return make
+
+
+def _is_discrete(name: str) -> bool:
+    needs = estimators.class_of(name).needs
+    return any(issubclass(x, needs) for x in (BernoulliDraw, CategoricalDraw))
 
 
 # Others have their defaults.

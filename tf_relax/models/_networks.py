@@ -63,35 +63,35 @@ def _check_sizes(encoders: list[Any], decoders: list[Any]) -> None:
             )
 
 
-def logits_of(network: keras.Model, latents: tf.Tensor) -> tf.Tensor:
+def logits_of(network: keras.Model, inputs: tf.Tensor) -> tf.Tensor:
     """Returns the logits of another layer, in float32 at least.
 
     Args:
-      network: from `[N, D]` to `[N, ...]`; it is given `2 b - 1`.
-      latents: b or relaxed b, `[..., D]`, in [0, 1].
+      network: from `[N, D]` to `[N, ...]`.
+      inputs: what it is given for b or relaxed b, `[..., D]`.
 
     Returns:
-      `[..., ...]`: the leading axes of `latents`, then the network's.
+      `[..., ...]`: the leading axes of `inputs`, then the network's.
     """
-    return _as_given(network(_flat(latents)), latents)
+    return _as_given(network(_flat(inputs)), inputs)
 
 
-def logits_of_constant(network: keras.Model, latents: tf.Tensor) -> tf.Tensor:
+def logits_of_constant(network: keras.Model, inputs: tf.Tensor) -> tf.Tensor:
     """Returns the same, with no derivative by the network's weights."""
     weights = [tf.stop_gradient(v.value) for v in network.trainable_variables]
     others = [v.value for v in network.non_trainable_variables]
     # Another layer's sample is differentiated by, the weights are not.
-    logits, _ = network.stateless_call(weights, others, _flat(latents))
-    return _as_given(logits, latents)
+    logits, _ = network.stateless_call(weights, others, _flat(inputs))
+    return _as_given(logits, inputs)
 
 
-def _flat(latents: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(2.0 * latents - 1.0, [-1, latents.shape[-1]])
+def _flat(inputs: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(inputs, [-1, inputs.shape[-1]])
 
 
-def _as_given(logits: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
-    shape = tf.concat([tf.shape(latents)[:-1], tf.shape(logits)[1:]], 0)
+def _as_given(logits: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+    shape = tf.concat([tf.shape(inputs)[:-1], tf.shape(logits)[1:]], 0)
     return tf.ensure_shape(
         tf.reshape(tf.cast(logits, at_least_float32()), shape),
-        latents.shape[:-1].concatenate(logits.shape[1:]),
+        inputs.shape[:-1].concatenate(logits.shape[1:]),
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_relax import distributions
+from tf_relax.models._latents import Latents
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import logits_of
 from tf_relax.relaxations import fold_seed
@@ -16,6 +16,7 @@ class Sampling:
     encoders: list[Any]
     decoders: list[Any]
     layer_sizes: list[int]
+    latents: Latents
     prior_logits: Any
     posterior: Any
     pixel_logits: Any
@@ -25,8 +26,7 @@ class Sampling:
         """Returns pixel probabilities, decoded from the posterior's mode."""
         posterior = self.posterior(images)
         first = getattr(posterior, "first", posterior)
-        mode = tf.cast(first.logits > 0, first.logits.dtype)
-        return tf.sigmoid(self.pixel_logits(mode))
+        return tf.sigmoid(self.pixel_logits(self.latents.mode(first.logits)))
 
     def reconstruct(self, images: Any, seed: Any = (0, 0)) -> tf.Tensor:
         """Returns pixel probabilities of images, through one draw of b.
@@ -46,14 +46,14 @@ class Sampling:
           seed: stateless seed, two integers.
         """
         logits = tf.broadcast_to(
-            tf.convert_to_tensor(self.prior_logits),
-            [num, self.layer_sizes[-1]],
+            tf.reshape(self.prior_logits, [-1]), [num, self.layer_sizes[-1]]
         )
-        latents = bernoulli(logits).draw(seed).sample
+        samples = self.latents.distribution(logits).draw(seed).sample
         for index, decoder in enumerate(reversed(self.decoders[1:]), start=1):
-            below = bernoulli(logits_of(decoder, latents))
-            latents = below.draw(fold_seed(seed, index)).sample
-        return tf.sigmoid(self.pixel_logits(latents))
+            logits = logits_of(decoder, self.latents.inputs(samples))
+            below = self.latents.distribution(logits)
+            samples = below.draw(fold_seed(seed, index)).sample
+        return tf.sigmoid(self.pixel_logits(samples))
 
     def bound(
         self, images: tf.Tensor, num_samples: int, seed: Any
@@ -99,8 +99,3 @@ class Sampling:
             given = conditional(samples[-1])
             samples.append(given.draw(fold_seed(seed, index)).sample)
         return samples, first
-
-
-def bernoulli(logits: tf.Tensor) -> distributions.Bernoulli:
-    """Returns a layer's distribution, in float32 at least."""
-    return distributions.Bernoulli(logits=tf.cast(logits, at_least_float32()))

@@ -1,11 +1,10 @@
-"""K optimizer steps over one flat batch, and gradients of one image."""
+"""K optimizer steps over one flat batch."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from tf_relax import estimators
 from tf_relax.models._objective import PRETRAIN
 
 _PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
@@ -70,27 +69,6 @@ def pretraining_batches(
         chunk = min(steps, _PRETRAIN_CHUNK)
         yield images[rng.integers(0, len(images), chunk * batch_size)]
         steps -= chunk
-
-
-def gradients_of_images(
-    examples: estimators.LayerExamples, num_images: tf.Tensor
-) -> tf.Tensor:
-    """Returns each image's gradient by all layers' logits, `[B, D]`.
-
-    Args:
-      examples: of the layers.
-      num_images: B.
-    """
-    by_layer = []
-    for layer, estimate in zip(
-        examples.layers, examples.estimates, strict=True
-    ):
-        gradient = estimate.gradients["logits"]
-        gradient /= tf.cast(layer.estimator.factor(), gradient.dtype)
-        if gradient.shape.rank > 2:  # Logits of each sample.
-            gradient = tf.transpose(gradient, [1, 0, 2])
-        by_layer.append(tf.reshape(gradient, [num_images, -1]))
-    return tf.concat(by_layer, -1)
 
 
 def kl_weight(step: tf.Tensor, warmup_steps: int) -> tf.Tensor | None:

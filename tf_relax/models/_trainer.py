@@ -313,8 +313,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         value = relaxed = examples.value
         if examples.trained is not examples.hard:
             relaxed = examples.trained_value
-        size = tf.shape(images)[0]
-        return value, relaxed, _steps.gradients_of_images(examples, size)
+        return value, relaxed, examples.gradients(tf.shape(images)[0])
 
     def _seed(self) -> tf.Tensor:
         """Returns the seed of this step: a resumed run goes on bitwise."""
