@@ -42,7 +42,10 @@ class BenchmarkSettings:
     replicas: str = setting(
         "1", "Runs side by side in one program, separated by commas."
     )
-    num_latents: str = setting("200", "Units a layer, separated by commas.")
+    num_latents: str = setting(
+        "0",
+        "Units a layer, separated by commas; 0 for the architecture's own.",
+    )
     num_samples: str = setting(
         "0",
         "Samples an image, separated by commas; 0 for as few as the estimator "
@@ -69,7 +72,7 @@ class BenchmarkSettings:
             "steps_per_call": _numbers("steps_per_call", self.steps_per_call),
             "jit_compile": [_truth(x) for x in self.jit_compile.split(",")],
             "replicas": _numbers("replicas", self.replicas),
-            "num_latents": _numbers("num_latents", self.num_latents),
+            "num_latents": _numbers("num_latents", self.num_latents, 0),
             "num_samples": _numbers("num_samples", self.num_samples, 0),
             "estimator": _names("estimator", self.estimator, estimator_names()),
         }

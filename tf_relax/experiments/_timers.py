@@ -26,7 +26,7 @@ class Case(NamedTuple):
     steps_per_call: int
     jit_compile: bool
     replicas: int = 1
-    num_latents: int = 200
+    num_latents: int = 0  # 0 for the architecture's own.
     num_samples: int = 0  # 0 for as few as the estimator needs.
 
 
@@ -123,7 +123,7 @@ def _side_by_side(
 def _model(case: Case, data: datasets.ImageDataset, seed: int) -> DiscreteVAE:
     return DiscreteVAE(
         case.architecture,
-        case.num_latents,
+        case.num_latents or None,
         estimator=case.estimator,
         mean=data.mean,
         num_samples=case.num_samples or None,

@@ -49,10 +49,10 @@ def architecture(
 
     Args:
       name: "linear1", one affine map each way; "linear2", two stochastic
-        layers with affine maps, and so on to "linear4"; "nonlinear", one stochastic layer with two
-        hidden layers of 200 tanh units each way; all with 200 Bernoulli
-        units a layer; or "categorical", as "nonlinear" with 20 one-hot units
-        of 10 classes.
+        layers with affine maps, and so on to "linear4"; "nonlinear", one
+        stochastic layer with two hidden layers of 200 tanh units each way; all
+        with 200 Bernoulli units a layer; or "categorical", as "nonlinear" with
+        20 one-hot units of 10 classes.
       num_latents: units of each stochastic layer, if others.
       num_classes: of a unit, if others; 0 for Bernoulli units.
 
