@@ -321,9 +321,10 @@ def test_compare_ranks_a_trained_control_variate_below_reinforce(tmp_path):
     rows = experiments.compare(
         experiments.CompareSettings(
             estimator="reinforce,leave_one_out,relax",
+            control_variate_steps=200,
             num_images=50,
-            num_draws=560,
-            reference_draws=80,
+            num_draws=240,
+            reference_draws=16,
             rounds=1,
             jit_compile=False,
         ),

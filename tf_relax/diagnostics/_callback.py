@@ -45,7 +45,8 @@ class GradientDiagnostics(keras.callbacks.Callback):
     bias is held against where enumeration does not fit.
 
     Training is not disturbed: model, optimizers, and what they draw are
-    bitwise those of training without it. An estimator other than the model's
+    bitwise those of training without it (under XLA and eagerly; graph mode
+    does not repeat itself bitwise). An estimator other than the model's
     has control variates of its own, which take as many steps on
     `train_images` as the model took; they are in no checkpoint, and a resumed
     run begins them anew.

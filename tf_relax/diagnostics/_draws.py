@@ -50,29 +50,34 @@ def meter(
     """
     num_blocks = min(_MOST_BLOCKS, max(_LEAST_BLOCKS, -(-num_draws // 2)))
     num_pairs = max(1, -(-num_draws // (2 * num_blocks)))
-    num_examples = int(tf.size(case.examples((0, 0)).value))
+    examples = case.examples((0, 0))  # Eagerly: it builds what is not built.
+    num_examples = int(tf.size(examples.value))
+    one = tf.zeros_like(examples.gradients(num_examples))
 
     @tf.function(jit_compile=jit_compile, autograph=False)
     def block(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        def gradient(number: Any) -> tf.Tensor:
-            examples = case.examples(fold_seed(seed, number))
-            return examples.gradients(num_examples)
+        # A draw an iteration, not a pair: f is traced and compiled once.
+        def body(
+            number: tf.Tensor, total: tf.Tensor, last: tf.Tensor, found: Any
+        ) -> Any:
+            drawn = case.examples(fold_seed(seed, number))
+            gradient = tf.ensure_shape(
+                drawn.gradients(num_examples), last.shape
+            )
+            half = 0.5 * tf.reduce_sum(tf.square(gradient - last), -1)
+            found = found.write(number, half)
+            return number + 1, total + gradient, gradient, found
 
-        def body(pair: tf.Tensor, total: tf.Tensor, found: Any) -> Any:
-            first, second = gradient(2 * pair), gradient(2 * pair + 1)
-            half = 0.5 * tf.reduce_sum(tf.square(first - second), -1)
-            return pair + 1, total + first + second, found.write(pair, half)
-
-        one = gradient(0)  # Its shape and dtype; XLA leaves the rest out.
         found = tf.TensorArray(
-            one.dtype, num_pairs, element_shape=one.shape[:1]
+            one.dtype, 2 * num_pairs, element_shape=one.shape[:1]
         )
-        _, total, found = tf.while_loop(
-            lambda pair, *_: pair < num_pairs,
+        _, total, _, found = tf.while_loop(
+            lambda number, *_: number < 2 * num_pairs,
             body,
-            (tf.constant(0), tf.zeros_like(one), found),
+            (tf.constant(0), one, one, found),
         )
-        return total / (2 * num_pairs), found.stack()
+        # Every second is of a pair; the others are of two pairs.
+        return total / (2 * num_pairs), found.stack()[1::2]
 
     def run(seed: Any) -> Draws:
         blocks = [block(fold_seed(seed, i)) for i in range(num_blocks)]
