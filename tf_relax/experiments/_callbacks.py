@@ -49,7 +49,7 @@ class MetricsCSV(keras.callbacks.Callback):
         """See `keras.callbacks.Callback`."""
         self._seconds += self._end - self._begin
         row = {
-            "step": int(self.model.optimizer.iterations),
+            "step": self.model.step,
             "epoch": epoch + 1,
             "seconds": f"{self._seconds:.3f}",
         }
@@ -125,7 +125,7 @@ class GradientVariances(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
-        self._step = int(self.model.optimizer.iterations)
+        self._step = self.model.step
         self._models = {
             name: self.model
             if name == self.model.estimator
@@ -143,7 +143,7 @@ class GradientVariances(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
-        step = int(self.model.optimizer.iterations)
+        step = self.model.step
         for name, model in self._models.items():
             if model is not self.model:
                 model.prior_logits.assign(self.model.prior_logits)
@@ -179,7 +179,7 @@ class StopAtStep(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
-        self._done = int(self.model.optimizer.iterations)
+        self._done = self.model.step
         left = self._steps - self._done
         self._bar = keras.utils.Progbar(
             left,
@@ -190,7 +190,7 @@ class StopAtStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
-        step = int(self.model.optimizer.iterations)
+        step = self.model.step
         shown = min(step, self._steps) - self._done
         self._bar.update(shown, [("elbo", (logs or {}).get("elbo", 0.0))])
         if step >= self._steps:

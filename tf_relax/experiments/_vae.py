@@ -71,7 +71,7 @@ def train_vae(settings: VAESettings, out: pathlib.Path) -> dict[str, Any]:
     )
     valid = datasets.binary_images(data.valid, data.dynamic)
     metrics = _callbacks.MetricsCSV(out / "metrics.csv", epoch)
-    if int(model.optimizer.iterations) < settings.steps:
+    if model.step < settings.steps:
         epochs = -(-settings.steps // (len(batches) * settings.steps_per_call))
         logging.info("%s on %s", settings.estimator, _files.device_name())
         model.fit(
@@ -167,7 +167,7 @@ def _finish(
     _files.replace(out / "model.keras", model.save)
     model.bound_samples = settings.bound_samples
     model.make_test_function(force=True)
-    summary: dict[str, Any] = {"step": int(model.optimizer.iterations)}
+    summary: dict[str, Any] = {"step": model.step}
     for split in ("valid", "test"):
         images = datasets.binary_images(getattr(data, split), data.dynamic)
         result = model.evaluate(

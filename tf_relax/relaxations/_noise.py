@@ -1,8 +1,16 @@
 """Seeds and uniforms. Nothing here touches global random state."""
 
+from collections.abc import Iterator
+import contextlib
+import contextvars
 from typing import Any
 
 import tensorflow as tf
+
+# Which rows of a whole batch's noise are wanted: (start, rows of the batch).
+_ROWS: contextvars.ContextVar[tuple[Any, Any] | None] = contextvars.ContextVar(
+    "rows", default=None
+)
 
 
 def open_uniform(
@@ -20,7 +28,32 @@ def open_uniform(
       dtype: float32 or float64.
     """
     half_step = {tf.float32: 2.0**-24, tf.float64: 2.0**-53}[dtype]
-    return half_step + tf.random.stateless_uniform(shape, seed, dtype=dtype)
+    rows = _ROWS.get()
+    if rows is None:
+        return half_step + tf.random.stateless_uniform(shape, seed, dtype=dtype)
+    start, total = rows
+    whole = tf.concat([shape[:-2], [total], shape[-1:]], 0)
+    u = tf.random.stateless_uniform(whole, seed, dtype=dtype)
+    return half_step + u[..., start : start + shape[-2], :]
+
+
+@contextlib.contextmanager
+def rows_of_batch(start: Any, total: Any) -> Iterator[None]:
+    """Lets `open_uniform` draw the rows that a part of a batch has.
+
+    The noise of the whole batch is drawn, `[..., total, D]`, and a part of it
+    taken: by the same seed, the parts have the numbers of the batch. In the
+    context every draw must have examples and units as its last axes.
+
+    Args:
+      start: the part's first row.
+      total: rows of the batch.
+    """
+    token = _ROWS.set((start, total))
+    try:
+        yield
+    finally:
+        _ROWS.reset(token)
 
 
 def split_seed(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
