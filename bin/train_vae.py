@@ -21,6 +21,13 @@ from tf_relax import experiments
 
 _OUT = flags.DEFINE_string("out", None, "Output folder.", required=True)
 flags.register_validator("out", bool, "must not be empty")
+_STRATEGY = flags.DEFINE_enum(
+    "strategy",
+    "none",
+    list(experiments.STRATEGIES),
+    "none: one device; mirrored: all GPUs of this machine; multiworker: those "
+    "of all machines in TF_CONFIG. All make the same steps.",
+)
 experiments.define_flags(experiments.VAESettings)
 
 
@@ -32,7 +39,7 @@ def main(argv):
     settings = experiments.from_flags(experiments.VAESettings)
     out = pathlib.Path(_OUT.value)
     try:
-        experiments.train_vae(settings, out)
+        experiments.train_vae(settings, out, _STRATEGY.value)
     except KeyboardInterrupt:
         logging.warning("Stopped. The same command resumes the run.")
         sys.exit(130)

@@ -4,12 +4,18 @@ import csv
 import pathlib
 import random
 
+import keras
 import pytest
 import tensorflow as tf
 
 # One thread a worker: more would only wait for each other.
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.threading.set_intra_op_parallelism_threads(1)
+# Two devices, for tf.distribute; without it, all is done on the first.
+(_CPU,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(
+    _CPU, [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 # What test_biased records for the CSV.
 _BIAS_COLUMNS = (
@@ -70,6 +76,14 @@ def pytest_report_header(config):
 def vary_seed(pytestconfig):
     """An integer that Monte-Carlo tests take into their seeds. 0 by default."""
     return pytestconfig.option.vary_seed
+
+
+@pytest.fixture
+def float64():
+    """Models are made in float64."""
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")
 
 
 class UnbiasedTable:

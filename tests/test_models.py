@@ -1,10 +1,5 @@
 """The discrete VAE under plain Keras: fit, evaluate, predict, save, resume."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -467,37 +462,3 @@ def test_images_may_be_flat_or_not():
             vae.posterior(tf.constant(square)).logits,
         )
         assert vae.predict(images, verbose=0).shape[0] == 8
-
-
-_TWO_REPLICAS = """
-import tensorflow as tf
-
-(cpu,) = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(
-    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
-)
-import test_models
-
-images = test_models._images(64)
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    vae = test_models._vae()
-    elbo = test_models._fit(vae, images, epochs=25).history["elbo"]
-    assert elbo[-1] > elbo[0] + 2.0, elbo
-    try:
-        test_models._vae(steps_per_call=2)
-    except ValueError as error:
-        assert "2 replicas" in str(error)
-    else:
-        raise AssertionError("steps_per_call=2 was accepted")
-"""
-
-
-def test_two_replicas_train_together():
-    tests = pathlib.Path(__file__).resolve().parent
-    result = subprocess.run(
-        [sys.executable, "-c", _TWO_REPLICAS],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{tests.parent}:{tests}"},
-    )
-    assert result.returncode == 0, result.stderr[-2000:]

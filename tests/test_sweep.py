@@ -42,13 +42,6 @@ def _images(num, seed):
 
 
 @pytest.fixture
-def float64():
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx("float32")
-
-
-@pytest.fixture
 def tiny(monkeypatch):
     data = datasets.ImageDataset(
         "tiny", _images(32, 1), _images(20, 2), _images(20, 3), False

@@ -172,7 +172,7 @@ class GradientDiagnostics(keras.callbacks.Callback):
 
     @property
     def _step(self) -> int:
-        return int(self.model.optimizer.iterations)
+        return int(self.model.step)
 
     def _measure(self) -> None:
         """Adds a row for each estimator, and to what is logged."""

@@ -6,6 +6,7 @@ from tf_relax.experiments._compare import compare
 from tf_relax.experiments._compare import CompareSettings
 from tf_relax.experiments._components import components
 from tf_relax.experiments._components import ComponentsSettings
+from tf_relax.experiments._devices import STRATEGIES
 from tf_relax.experiments._evaluate import evaluate_vae
 from tf_relax.experiments._evaluate import EvaluateSettings
 from tf_relax.experiments._figures import best_by_validation
@@ -47,6 +48,7 @@ __all__ = [
     "RLBenchmarkSettings",
     "RLSettings",
     "SCHEDULES",
+    "STRATEGIES",
     "SweepSettings",
     "ToySettings",
     "VAESettings",

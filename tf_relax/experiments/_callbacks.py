@@ -44,7 +44,7 @@ class MetricsCSV(keras.callbacks.Callback):
         """See `keras.callbacks.Callback`."""
         self._seconds += self._end - self._begin
         row = {
-            "step": int(self.model.optimizer.iterations),
+            "step": self.model.step,
             "epoch": epoch + 1,
             "seconds": f"{self._seconds:.3f}",
         }
@@ -91,7 +91,7 @@ class StopAtStep(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
-        self._done = int(self.model.optimizer.iterations)
+        self._done = self.model.step
         left = self._steps - self._done
         self._bar = keras.utils.Progbar(
             left,
@@ -102,7 +102,7 @@ class StopAtStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
-        step = int(self.model.optimizer.iterations)
+        step = self.model.step
         shown = min(step, self._steps) - self._done
         self._bar.update(shown, [("elbo", (logs or {}).get("elbo", 0.0))])
         if step >= self._steps:

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 
 def check_compile(
@@ -44,13 +45,34 @@ def check_compile(
             )
 
 
-def check_replicas(replicas: int, steps_per_call: int) -> None:
-    """Raises a ValueError if several replicas take several steps a call."""
-    if replicas > 1 and steps_per_call > 1:
+def check_scope(strategy: Any) -> None:
+    """Raises a ValueError unless this is the scope of a model's strategy.
+
+    Args:
+      strategy: in whose scope the model was made; None without one.
+    """
+    here = (
+        tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+    )
+    if here is not strategy:
         raise ValueError(
-            "Several replicas take one step a call: TensorFlow cannot "
-            "gather their gradients inside a loop. Received: "
-            f"steps_per_call={steps_per_call}, {replicas} replicas."
+            "A model, its optimizers and `compile` belong in the scope of one "
+            f"strategy. Received: a model of {_name(strategy)}, compiled in "
+            f"{_name(here)}."
+        )
+
+
+def _name(strategy: Any) -> str:
+    return "no scope" if strategy is None else type(strategy).__name__
+
+
+def check_order(num_processes: int, shuffle: Any) -> None:
+    """Raises a ValueError if processes would shuffle images differently."""
+    if num_processes > 1 and shuffle:
+        raise ValueError(
+            f"All {num_processes} processes must read the same batches: give "
+            "`fit` shuffle=False, and images in the wanted order, such as "
+            f"`tf_relax.datasets.Batches`. Received: shuffle={shuffle}."
         )
 
 

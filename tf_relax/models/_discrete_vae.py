@@ -20,6 +20,7 @@ from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import listed
 from tf_relax.models._networks import logits_of
 from tf_relax.models._networks import logits_of_constant
+from tf_relax.models._objective import trains_bound
 from tf_relax.models._sampling import Sampling
 from tf_relax.models._trainer import EstimatorTrainer
 
@@ -125,6 +126,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             )
         self.num_classes = num_classes or 0
         self.latents = latents_of(self.num_classes)
+        self.event_ndims = self.latents.event_ndims
         self.layer_sizes = [int(e.output_shape[-1]) for e in self.encoders]
         self.temperature = temperature
         self.seed = seed
@@ -288,7 +290,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         logits = getattr(posterior, "first", posterior).logits
         # d log q(b) / d logits at fixed b has mean zero: noise, left out. Of
         # a relaxed b, and in a bound of several samples, it has not.
-        constant = not self.trains_bound and all(
+        constant = not trains_bound(self) and all(
             e.relaxed_at is None for e in self.estimators
         )
         if constant:

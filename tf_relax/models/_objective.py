@@ -5,7 +5,7 @@ has in their place, and write nothing: one run, several replicas and several
 devices call the same ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -32,7 +32,7 @@ def loss_gradients(
     seed: tf.Tensor,
     kl_weight: tf.Tensor | None = None,
     penalty_weight: Any = 1.0,
-    scale: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+    scale: Any = 1.0,
 ) -> LossGradients:
     """Returns the gradients of the mean loss of a batch.
 
@@ -43,7 +43,7 @@ def loss_gradients(
       seed: stateless seed of the draws, two integers.
       kl_weight: of all terms but the likelihood; None for 1.
       penalty_weight: of the control variates' regularisers.
-      scale: of the loss that is differentiated; the ELBO is without it.
+      scale: factor of what is differentiated; the ELBO is without it.
     """
     values = [v.value for v in variables]
     with tf.GradientTape() as tape:
@@ -64,13 +64,19 @@ def loss_gradients(
             x for layer in model.estimator_layers for x in layer.losses
         ]
         penalty = penalty_weight * sum(penalties) if penalties else 0.0
-        scaled = scale(loss + penalty)
+        total = loss + penalty
+        scaled = tf.cast(scale, total.dtype) * total
     gradients = tape.gradient(scaled, values)
-    if kl_weight is None and not model.trains_bound:
+    if kl_weight is None and not trains_bound(model):
         return LossGradients(gradients, -loss)
     # The same draws again, which XLA sees.
     value, _, _ = model.examples(images, seed)
     return LossGradients(gradients, -tf.reduce_mean(value))
+
+
+def trains_bound(model: Any) -> bool:
+    """Returns whether a model's loss is a bound of several samples."""
+    return isinstance(model.estimators[0], estimators.BoundEstimator)
 
 
 def measurements(
@@ -97,9 +103,12 @@ def measurements(
     return found
 
 
-def evaluation_seed(
-    seed: tf.Tensor, step: tf.Tensor, seen: tf.Tensor
-) -> tf.Tensor:
+def training_seed(seed: Any, step: tf.Tensor) -> tf.Tensor:
+    """Returns the stateless seed of a step: a resumed run goes on bitwise."""
+    return tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
+
+
+def evaluation_seed(seed: Any, step: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
     """Returns the stateless seed of a batch of an evaluation.
 
     Args:
@@ -107,11 +116,10 @@ def evaluation_seed(
       step: optimizer steps that are done.
       seen: how many images this evaluation has had before.
     """
-    own = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
-    return fold_seed(fold_seed(own, EVALUATE), tf.cast(seen, tf.int32))
+    own = fold_seed(training_seed(seed, step), EVALUATE)
+    return fold_seed(own, tf.cast(seen, tf.int32))
 
 
-def pretraining_seed(seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+def pretraining_seed(seed: Any, step: tf.Tensor) -> tf.Tensor:
     """Returns the stateless seed of a step of the control variates alone."""
-    own = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
-    return fold_seed(own, PRETRAIN)
+    return fold_seed(training_seed(seed, step), PRETRAIN)

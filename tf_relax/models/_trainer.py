@@ -1,7 +1,8 @@
 """`fit` and `evaluate` for models whose loss is an expectation."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+import functools
 from typing import Any
 
 import keras
@@ -12,20 +13,28 @@ from tf_relax import estimators
 from tf_relax.models import _objective
 from tf_relax.models import _steps
 from tf_relax.models._checks import check_compile
+from tf_relax.models._checks import check_order
 from tf_relax.models._checks import check_range
-from tf_relax.models._checks import check_replicas
+from tf_relax.models._checks import check_scope
+from tf_relax.models._replicated import ReplicatedModel
 
 
-class EstimatorTrainer(keras.Model, abc.ABC):
+class EstimatorTrainer(ReplicatedModel, abc.ABC):
     """A Keras model with an estimator a layer and two optimizers.
 
-    A subclass sets `estimators`, `num_samples` and `seed`, and says what the
-    distribution and the function are. Everything is built at construction.
+    A subclass sets `estimators`, `num_samples`, `seed` and `event_ndims`, how
+    many axes the latents of an image have, and says what the distribution and
+    the function are. Everything is built at construction.
+
+    In the scope of a `tf.distribute.MirroredStrategy` or
+    `MultiWorkerMirroredStrategy`, `fit` and `evaluate` cut each step's batch
+    in parts, one a replica; updates and metrics are those of one device.
     """
 
     estimators: Sequence[estimators.Estimator]
     num_samples: int
     seed: int
+    event_ndims: int
 
     def __init__(self, **kwargs: Any) -> None:
         """Takes the arguments of `keras.Model`."""
@@ -101,8 +110,8 @@ class EstimatorTrainer(keras.Model, abc.ABC):
 
         Raises:
           ValueError: if a number is out of range, a loss or metrics are
-            given, one optimizer is given for both roles, or
-            `steps_per_call` > 1 under a strategy of several replicas.
+            given, one optimizer is given for both roles, or the model was
+            made in the scope of another strategy.
         """
         check_compile(
             optimizer,
@@ -114,9 +123,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             },
             refused=kwargs,
         )
-        check_replicas(
-            self.distribute_strategy.num_replicas_in_sync, steps_per_call
-        )
+        check_scope(self.strategy)
         jit_compile = jit_compile and not kwargs.get("run_eagerly")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         if control_variate_optimizer is None:
@@ -164,6 +171,7 @@ class EstimatorTrainer(keras.Model, abc.ABC):
                     f"`{name}` is not supported: every image counts alike. "
                     "Received: weights."
                 )
+        check_order(self.num_processes, kwargs.get("shuffle", True))
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -174,21 +182,19 @@ class EstimatorTrainer(keras.Model, abc.ABC):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Runs `steps_per_call` optimizer steps. See `keras.Model`."""
         images = keras.utils.unpack_x_y_sample_weight(data)[0]
-        elbo = _steps.run_steps(self._step, images, self.steps_per_call)
-        self.elbo_tracker.update_state(elbo, tf.shape(images)[0])
+        elbo = self._run_steps(self._step, images, self.steps_per_call)
+        if self.strategy is None:
+            self.elbo_tracker.update_state(elbo, tf.shape(images)[0])
         return {"elbo": self.elbo_tracker.result()}
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates one batch. See `keras.Model`."""
         images = keras.utils.unpack_x_y_sample_weight(data)[0]
-        seed = _objective.evaluation_seed(
-            self.seed, self.optimizer.iterations, self.elbo_tracker.count
-        )
-        found = _objective.measurements(self, images, seed, self.bound_samples)
-        trackers = {tracker.name: tracker for tracker in self.metrics}
-        for name, values in found.items():
-            trackers[name].update_state(values)
-        return {name: trackers[name].result() for name in found}
+        seen = tf.convert_to_tensor(self.elbo_tracker.count)
+        if self.strategy is None:
+            return self._measure(images, seen)
+        names = self.strategy.run(self._measure, args=(images, seen))
+        return {t.name: t.result() for t in self.metrics if t.name in names}
 
     def fit_control_variates(
         self, images: np.ndarray, batch_size: int, steps: int
@@ -211,14 +217,14 @@ class EstimatorTrainer(keras.Model, abc.ABC):
                 "`fit_control_variates` needs the optimizer that `compile` "
                 "sets. Received: a model that was not compiled."
             )
-        done = int(self.control_variate_optimizer.iterations)
+        done = int(self.control_variate_optimizer.iterations.numpy())
         batches = _steps.pretraining_batches(
             images, batch_size, steps, seed=self.seed, done=done
         )
         if self.control_variate_function is None:
             self.control_variate_function = tf.function(
-                self._control_variate_steps,
-                jit_compile=self.jit_compile,
+                functools.partial(self._run_steps, self._control_variate_step),
+                jit_compile=self.jit_compile and self.strategy is None,
                 autograph=False,
             )
         for batch in batches:
@@ -227,9 +233,9 @@ class EstimatorTrainer(keras.Model, abc.ABC):
             )
 
     @property
-    def trains_bound(self) -> bool:
-        """Returns whether the loss is a bound of several samples."""
-        return isinstance(self.estimators[0], estimators.BoundEstimator)
+    def step(self) -> int:
+        """Returns how many optimizer steps are done."""
+        return int(self.optimizer.iterations.numpy())
 
     @property
     def estimator_variables(self) -> list[Any]:
@@ -240,41 +246,69 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         """Updates all variables once; returns the mean ELBO. Scalar."""
         of_model = self.model_variables
         of_estimators = self.estimator_variables
-        found = self._gradients(images, of_model + of_estimators, self._seed())
+        found = self._gradients(
+            images,
+            of_model + of_estimators,
+            _objective.training_seed,
+            self.optimizer.iterations,
+        )
         self.optimizer.apply(found.gradients[: len(of_model)], of_model)
         self._apply_to_estimators(found.gradients[len(of_model) :])
         return found.elbo
 
-    def _control_variate_steps(
-        self, images: tf.Tensor, num_steps: int
-    ) -> tf.Tensor:
-        return _steps.run_steps(self._control_variate_step, images, num_steps)
-
     def _control_variate_step(self, images: tf.Tensor) -> tf.Tensor:
         """Updates the estimators' variables once. As `_step`."""
-        seed = _objective.pretraining_seed(
-            self.seed, self.control_variate_optimizer.iterations
+        found = self._gradients(
+            images,
+            self.estimator_variables,
+            _objective.pretraining_seed,
+            self.control_variate_optimizer.iterations,
         )
-        found = self._gradients(images, self.estimator_variables, seed)
         self._apply_to_estimators(found.gradients)
         return found.elbo
 
     def _gradients(
-        self, images: tf.Tensor, variables: list[Any], seed: tf.Tensor
+        self,
+        images: tf.Tensor,
+        variables: list[Any],
+        seed_of: Callable[[Any, tf.Tensor], tf.Tensor],
+        step: Any,
     ) -> _objective.LossGradients:
         """Returns gradients, scaled for the optimizer, and the mean ELBO."""
-        # Optimizers add up what the replicas found.
-        share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
-        return _objective.loss_gradients(
-            self,
-            images,
-            variables,
-            seed=seed,
-            kl_weight=_steps.kl_weight(
-                self.optimizer.iterations, self.kl_warmup_steps
+        return self._of_rows(
+            lambda images, share, step, kl_weight, scale: (
+                _objective.loss_gradients(
+                    self,
+                    images,
+                    variables,
+                    seed=seed_of(self.seed, step),
+                    kl_weight=kl_weight,
+                    scale=share * tf.cast(scale, share.dtype),
+                )
             ),
-            scale=lambda loss: self.optimizer.scale_loss(share * loss),
+            images,
+            tf.convert_to_tensor(step),
+            _steps.kl_weight(self.optimizer.iterations, self.kl_warmup_steps),
+            self.optimizer.scale_loss(tf.ones([])),
         )
+
+    def _measure(self, images: tf.Tensor, seen: Any) -> dict[str, tf.Tensor]:
+        """Evaluates images into the trackers; returns their results."""
+        found = self._of_rows(
+            lambda images, share, step, seen: _objective.measurements(
+                self,
+                images,
+                _objective.evaluation_seed(self.seed, step, seen),
+                self.bound_samples,
+            ),
+            images,
+            tf.convert_to_tensor(self.optimizer.iterations),
+            seen,
+        )
+        trackers = {tracker.name: tracker for tracker in self.metrics}
+        for name, values in found.items():
+            trackers[name].update_state(values)
+        return {name: trackers[name].result() for name in found}
 
     def _apply_to_estimators(self, gradients: list[tf.Tensor]) -> None:
         if not gradients:  # A moving average learns by being used.
@@ -314,8 +348,3 @@ class EstimatorTrainer(keras.Model, abc.ABC):
         if examples.trained is not examples.hard:
             relaxed = examples.trained_value
         return value, relaxed, examples.gradients(tf.shape(images)[0])
-
-    def _seed(self) -> tf.Tensor:
-        """Returns the seed of this step: a resumed run goes on bitwise."""
-        iterations = tf.cast(self.optimizer.iterations, tf.int32)
-        return tf.stack([self.seed, iterations])

@@ -16,6 +16,7 @@ from tf_relax.relaxations._draw import PathwiseDraw
 from tf_relax.relaxations._draw import RelaxedDraw
 from tf_relax.relaxations._noise import fold_seed
 from tf_relax.relaxations._noise import open_uniform
+from tf_relax.relaxations._noise import rows_of_batch
 from tf_relax.relaxations._noise import split_seed
 from tf_relax.relaxations._noise import validate_seed
 from tf_relax.relaxations._normal import normal_draw
@@ -32,6 +33,7 @@ __all__ = [
     "fold_seed",
     "normal_draw",
     "open_uniform",
+    "rows_of_batch",
     "split_seed",
     "validate_seed",
 ]

@@ -1,10 +1,19 @@
 """Seeds and uniforms. Nothing here touches global random state."""
 
+from collections.abc import Iterator
+import contextlib
+import contextvars
 from typing import Any
 
 import tensorflow as tf
 
 _PHILOX = 1  # The algorithm of `tf.random.Algorithm.PHILOX`.
+
+# Which rows of a whole batch's noise are wanted: (start, rows of the batch,
+# how many axes an example has).
+_ROWS: contextvars.ContextVar[tuple[Any, Any, int] | None] = (
+    contextvars.ContextVar("rows", default=None)
+)
 
 
 def open_uniform(
@@ -22,17 +31,49 @@ def open_uniform(
       dtype: float32 or float64.
     """
     half_step = {tf.float32: 2.0**-24, tf.float64: 2.0**-53}[dtype]
+    rows = _ROWS.get()
+    if rows is None:
+        return half_step + _uniform(seed, shape, dtype)
+    start, total, ndims = rows
+    shape = tf.convert_to_tensor(shape)
+    rank = shape.shape[0]
+    axis = rank - 1 - ndims
+    whole = tf.concat([shape[:axis], [total], shape[axis + 1 :]], 0)
+    begin = start * tf.one_hot(axis, rank, dtype=tf.int32)
+    return half_step + tf.slice(_uniform(seed, whole, dtype), begin, shape)
+
+
+@contextlib.contextmanager
+def rows_of_batch(start: Any, total: Any, ndims: int) -> Iterator[None]:
+    """Lets `open_uniform` draw the rows that a part of a batch has.
+
+    The noise of the whole batch is drawn, `[..., total, E...]`, and a part of
+    it taken: by the same seed, the parts have the numbers of the batch. In the
+    context every draw must have examples and then `ndims` axes as its last.
+
+    Args:
+      start: the part's first row.
+      total: rows of the batch.
+      ndims: how many axes an example has.
+    """
+    token = _ROWS.set((start, total, ndims))
+    try:
+        yield
+    finally:
+        _ROWS.reset(token)
+
+
+def _uniform(seed: tf.Tensor, shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
     # From zero on: a counter that begins anywhere costs XLA three times the
     # time. Another seed has another key.
-    uniform = tf.raw_ops.StatelessRandomUniformV2(
+    return tf.raw_ops.StatelessRandomUniformV2(
         shape=shape,
         key=key,
         counter=tf.zeros_like(counter),
         alg=_PHILOX,
         dtype=dtype,
     )
-    return half_step + uniform
 
 
 def split_seed(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
