@@ -97,7 +97,11 @@ def _one_for_each_layer(name):
 @pytest.mark.parametrize(
     ("architecture", "estimator"),
     [
-        *(("linear1", name) for name in estimator_names(0)),
+        *(
+            ("linear1", name)
+            for name in estimator_names(0)
+            if name not in _OF_TWO_LAYERS
+        ),
         *(("linear2", _one_for_each_layer(n)) for n in _OF_TWO_LAYERS),
     ],
     ids=str,
