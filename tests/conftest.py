@@ -81,9 +81,14 @@ def vary_seed(pytestconfig):
 @pytest.fixture
 def float64():
     """Models are made in float64."""
-    keras.config.set_floatx("float64")
+    _set_dtype("float64")
     yield
-    keras.config.set_floatx("float32")
+    _set_dtype("float32")
+
+
+def _set_dtype(dtype):
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)  # Of `floatx` only at first.
 
 
 class UnbiasedTable:
