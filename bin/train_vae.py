@@ -3,7 +3,8 @@ r"""Trains a discrete VAE by an estimator of tf_relax.
 Writes to `--out`: `flags.txt`, `config.json`, `metrics.csv`, `summary.json`,
 `curves.png`, `images.png`, `model.keras`, `checkpoints/` and TensorBoard's
 `events/`. Interrupted, with Ctrl-C or otherwise, it is resumed by the same
-command.
+command. With `--strategy=multiworker` that is one command a process, each with
+its own TF_CONFIG.
 
 Example:
   python bin/train_vae.py --flagfile=bin/configs/first.txt --out=runs/first

@@ -1,6 +1,7 @@
 """Options of the suite: seeds, and a table of the tests of unbiasedness."""
 
 import csv
+import gc
 import pathlib
 import random
 
@@ -78,12 +79,25 @@ def vary_seed(pytestconfig):
     return pytestconfig.option.vary_seed
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_freed():
+    """Functions and models refer to each other, and hold programs of XLA."""
+    yield
+    keras.utils.clear_session()  # It also collects what is left over.
+    gc.collect()
+
+
 @pytest.fixture
 def float64():
     """Models are made in float64."""
-    keras.config.set_floatx("float64")
+    _set_dtype("float64")
     yield
-    keras.config.set_floatx("float32")
+    _set_dtype("float32")
+
+
+def _set_dtype(dtype):
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)  # Of `floatx` only at first.
 
 
 class UnbiasedTable:
