@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import few_images
 import keras
 import numpy as np
 import pytest
@@ -22,10 +23,11 @@ _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SMALL = dict(
     architecture="linear1",
     num_latents=10,
-    batch_size=500,
+    batch_size=10,
     steps_per_call=20,
     bound_samples=0,
     jit_compile=False,
+    data_dir=few_images.FILE,
 )
 
 

@@ -129,15 +129,16 @@ def test_two_devices_update_as_one_by_xla(float64):
 
 
 def test_parts_of_a_batch_have_the_noise_of_the_batch():
-    draw = lambda rows: relaxations.open_uniform(
-        (3, 5), tf.constant([2, rows, 4]), tf.float32
-    )
-    whole = draw(5)
-    for start, rows in ((0, 3), (3, 2)):
-        with relaxations.rows_of_batch(start, 5):
-            part = draw(rows)
-        np.testing.assert_array_equal(part, whole[:, start : start + rows])
-    np.testing.assert_array_equal(draw(5), whole)
+    for example in ([4], [4, 3]):  # Bits, and one-hot units.
+        draw = lambda rows, example=example: relaxations.open_uniform(
+            (3, 5), tf.constant([2, rows, *example]), tf.float32
+        )
+        whole = draw(5)
+        for start, rows in ((0, 3), (3, 2)):
+            with relaxations.rows_of_batch(start, 5, len(example)):
+                part = draw(rows)
+            np.testing.assert_array_equal(part, whole[:, start : start + rows])
+        np.testing.assert_array_equal(draw(5), whole)
 
 
 def test_a_model_is_compiled_where_it_was_made():

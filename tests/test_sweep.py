@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import few_images
 import keras
 import numpy as np
 import pytest
@@ -369,7 +370,8 @@ def test_the_binary_runs_and_resumes(tmp_path):
         f"--flagfile={_ROOT / 'bin' / 'configs' / 'first.txt'}",
         "--architecture=linear1",
         "--num_latents=5",
-        "--batch_size=500",
+        f"--data_dir={few_images.FILE}",
+        "--batch_size=10",
         "--steps_per_call=10",
         "--bound_samples=0",
         "--nojit_compile",

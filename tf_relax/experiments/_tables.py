@@ -82,7 +82,15 @@ def _unbiased(results: pathlib.Path) -> str:
 
 def _benchmark(results: pathlib.Path) -> str:
     return table_of(
-        ["estimator", "steps a call", "XLA", "ms a step (min-max)", "ratio"],
+        [
+            "estimator",
+            "steps a call",
+            "XLA",
+            "ms a step (min-max)",
+            "ratio",
+            "floor (ms)",
+            "part of it",
+        ],
         [
             [
                 row["estimator"],
@@ -91,6 +99,8 @@ def _benchmark(results: pathlib.Path) -> str:
                 f"{float(row['median_ms']):.2f} ({float(row['min_ms']):.2f}-"
                 f"{float(row['max_ms']):.2f})",
                 f"{float(row['ratio_to_leave_one_out']):.2f}",
+                f"{float(row['floor_ms']):.2f}",
+                f"{float(row['fraction_of_floor']):.2f}",
             ]
             for row in _files.read_csv(results / "benchmark_cpu.csv")
         ],
