@@ -40,7 +40,7 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
                 float(row["median_ms"]), y, "o", color=color, mfc=face, ms=5
             )
             axis.plot(float(row["floor_ms"]), y, "|", color=color, ms=9)
-        axis.set_xscale("log")
+        _plots.plain_logarithmic(axis.xaxis)
         axis.set_yticks(range(len(estimators)), estimators)
         axis.set_ylim(-0.6, len(estimators) - 0.4)
         axis.set_title(architecture)

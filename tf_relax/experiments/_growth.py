@@ -68,5 +68,5 @@ def _panel(
     sizes = np.array(sorted({size(row) for row in rows}))
     last = max(float(row["median_ms"]) for row in rows)
     axis.plot(sizes, last * sizes / sizes[-1], "k:", lw=0.9, label="linear")
-    axis.set_xscale("log", base=2 if sizes[-1] <= 64 else 10)
-    axis.set_yscale("log")
+    _plots.plain_logarithmic(axis.xaxis)
+    _plots.plain_logarithmic(axis.yaxis)

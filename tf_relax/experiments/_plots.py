@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_relax._pictures import figure
+from tf_relax._pictures import plain_logarithmic
 from tf_relax._pictures import save
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "draw_images",
     "draw_returns",
     "figure",
+    "plain_logarithmic",
     "save",
 ]
 
