@@ -1,13 +1,13 @@
 """The binaries and the experiments behind them: files, errors, resuming."""
 
 import csv
-import dataclasses
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+from unittest import mock
 
 import few_images
 import keras
@@ -23,11 +23,10 @@ _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SMALL = dict(
     architecture="linear1",
     num_latents=10,
-    batch_size=10,
+    batch_size=500,
     steps_per_call=20,
     bound_samples=0,
     jit_compile=False,
-    data_dir=few_images.FILE,
 )
 
 
@@ -50,9 +49,10 @@ def _rows(path):
 
 
 def _train(out, **settings):
-    return experiments.train_vae(
-        experiments.VAESettings(**_SMALL | settings), out
-    )
+    """Trains on few images: epochs of 100 steps, as of 50,000 by 500."""
+    settings = experiments.VAESettings(**_SMALL | {"batch_size": 10} | settings)
+    with mock.patch.object(datasets, "load", few_images.load):
+        return experiments.train_vae(settings, out)
 
 
 def _without_seconds(path):
@@ -424,17 +424,15 @@ def test_precisions_by_what_they_do_to_a_gradient(tmp_path):
 
 
 def test_a_run_of_an_earlier_version_had_the_defaults(tmp_path):
-    settings = experiments.VAESettings(steps=40, **_SMALL)
-    experiments.train_vae(settings, tmp_path)
+    _train(tmp_path, steps=40)
     config = json.loads((tmp_path / "config.json").read_text())
     del config["settings"]["matmul_precision"]
     (tmp_path / "config.json").write_text(json.dumps(config))
-    experiments.train_vae(settings, tmp_path)  # Nothing is left to do.
-    other = dataclasses.replace(settings, matmul_precision="bfloat16")
+    _train(tmp_path, steps=40)  # Nothing is left to do.
     config["settings"]["matmul_precision"] = "float32"
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="matmul_precision 'float32'"):
-        experiments.train_vae(other, tmp_path)
+        _train(tmp_path, steps=40, matmul_precision="bfloat16")
 
 
 def test_matrix_products_of_a_step_are_counted():

@@ -7,7 +7,6 @@ import pathlib
 import subprocess
 import sys
 
-import few_images
 import keras
 import numpy as np
 import pytest
@@ -370,8 +369,7 @@ def test_the_binary_runs_and_resumes(tmp_path):
         f"--flagfile={_ROOT / 'bin' / 'configs' / 'first.txt'}",
         "--architecture=linear1",
         "--num_latents=5",
-        f"--data_dir={few_images.FILE}",
-        "--batch_size=10",
+        "--batch_size=500",
         "--steps_per_call=10",
         "--bound_samples=0",
         "--nojit_compile",
