@@ -207,7 +207,9 @@ def test_wrong_settings_are_named_and_leave_nothing(
     settings, message, tmp_path
 ):
     with pytest.raises(ValueError, match=message):
-        _train(tmp_path / "run", **settings)
+        experiments.train_vae(
+            experiments.VAESettings(**_SMALL | settings), tmp_path / "run"
+        )
     assert not (tmp_path / "run").exists()
 
 
