@@ -1,5 +1,6 @@
 """The paper's experiments: settings, evaluation, figures, tables, configs."""
 
+import csv
 import dataclasses
 import itertools
 import pathlib
@@ -255,6 +256,20 @@ def _variance(vae, images):
         jit_compile=False,
     )
     return measured
+
+
+def test_variances_of_two_layers_are_followed(tmp_path):
+    test_bin._train(
+        tmp_path,
+        architecture="linear2",
+        num_latents=4,
+        steps=20,
+        variance_of="relax,leave_one_out",
+    )
+    with open(tmp_path / "variance.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["estimator"] for row in rows] == ["relax", "leave_one_out"]
+    assert all(float(row["gradient_variance"]) > 0 for row in rows)
 
 
 def test_weight_decay_is_half_the_squared_weights_biases_too():

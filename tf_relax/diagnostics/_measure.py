@@ -37,7 +37,8 @@ class Measurement(NamedTuple):
     gradient_variance: float | None = None  # Trace, mean over the examples.
     standard_error: float | None = None  # Of that.
     signal_to_noise: float | None = None  # ||E g|| / sqrt(tr Cov g), batch.
-    bias_z: float | None = None  # Standard normal without a bias.
+    bias_z: float | None = None  # Standard normal without a bias. NaN in a
+    # chain whose reference has another number of samples.
     relative_bias: float | None = None  # ||bias|| / ||gradient||; noisy.
     milliseconds: float | None = None  # Median, of a whole gradient.
     variance_time: float | None = None  # Variance times milliseconds.
@@ -117,14 +118,17 @@ def measure(
 def statistics(draws: Draws, reference: Draws) -> dict[str, Any]:
     """Returns what draws say of an estimator, by name."""
     variance, error = _statistics.variance(draws)
-    bias = _statistics.bias(draws, reference)
-    return {
+    found = {
         "gradient_variance": variance,
         "standard_error": error,
         "signal_to_noise": _statistics.signal_to_noise(draws),
-        "bias_z": bias.z,
-        "relative_bias": bias.relative,
     }
+    # Above the first layer of a chain each sample has parameters of its own:
+    # other numbers of samples cannot be compared.
+    if draws.means.shape[1:] != reference.means.shape[1:]:
+        return found | {"bias_z": np.nan, "relative_bias": np.nan}
+    bias = _statistics.bias(draws, reference)
+    return found | {"bias_z": bias.z, "relative_bias": bias.relative}
 
 
 def _counted(case: Case) -> Measurement:
