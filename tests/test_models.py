@@ -247,16 +247,12 @@ def test_saved_loaded_and_continued_is_never_having_saved(
     architecture, estimator, tmp_path
 ):
     images = _images()
-    straight, saved = (
-        _vae(estimator, architecture=architecture, run_eagerly=True)
-        for _ in range(2)
-    )
+    straight = _vae(estimator, architecture=architecture, run_eagerly=True)
     _fit(straight, images)
-    _fit(straight, images)
-    _fit(saved, images)
-    saved.save(tmp_path / "vae.keras")
+    straight.save(tmp_path / "vae.keras")
     loaded = keras.models.load_model(tmp_path / "vae.keras")
-    _assert_same_weights(saved, loaded)
+    _assert_same_weights(straight, loaded)
+    _fit(straight, images)
     _fit(loaded, images)
     _assert_same_weights(straight, loaded)
 

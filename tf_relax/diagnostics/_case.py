@@ -54,6 +54,13 @@ class Case:
         """Returns the variables that the estimators' objectives train."""
         return [v for e in self.estimators for v in e.trainable_variables]
 
+    @property
+    def is_exact(self) -> bool:
+        """Returns whether every draw of the gradient is the same."""
+        return all(
+            isinstance(e, estimators.Enumeration) for e in self.estimators
+        )
+
     def examples(self, seed: Any) -> LayerExamples:
         """Returns what the estimators make of one draw."""
         f, distribution, context = self.terms()

@@ -50,6 +50,9 @@ def meter(
     """
     num_blocks = min(_MOST_BLOCKS, max(_LEAST_BLOCKS, -(-num_draws // 2)))
     num_pairs = max(1, -(-num_draws // (2 * num_blocks)))
+    repeats = 1
+    if case.is_exact:  # One block is as good as many.
+        num_blocks, repeats, num_pairs = 1, num_blocks, 1
     examples = case.examples((0, 0))  # Eagerly: it builds what is not built.
     num_examples = int(tf.size(examples.value))
     one = tf.zeros_like(examples.gradients(num_examples))
@@ -81,6 +84,7 @@ def meter(
 
     def run(seed: Any) -> Draws:
         blocks = [block(fold_seed(seed, i)) for i in range(num_blocks)]
+        blocks *= repeats
         return Draws(
             np.stack([mean.numpy() for mean, _ in blocks]).astype(np.float64),
             np.concatenate([x.numpy() for _, x in blocks]).astype(np.float64),
