@@ -16,17 +16,17 @@ _DETECTS = 0.3
 def _all_cases():
     """Yields (method, family, control variate, mode, dtype), by name.
 
-    All control variates for the base families, in graph mode. In float32,
-    and, with few samples, eagerly, by XLA and for the other families, one.
+    All control variates for the base families, in graph mode. In float32 (by
+    XLA if the samples are few), eagerly, and for the other families, one.
     """
     for method, family in cases.pairs(cases.BASE_FAMILIES):
         names = cases.METHODS[method].control_variates
         for c in names:
             yield method, family, c, "graph", "float64"
-        if cases.METHODS[method].num_samples <= 2:
-            for mode in ("eager", "xla"):
-                yield method, family, names[-1], mode, "float64"
-        yield method, family, names[-1], "graph", "float32"
+        few = cases.METHODS[method].num_samples <= 2
+        if few:
+            yield method, family, names[-1], "eager", "float64"
+        yield method, family, names[-1], "xla" if few else "graph", "float32"
     for method, family in cases.pairs(cases.OTHER_FAMILIES):
         if cases.METHODS[method].num_samples <= 3:
             c = cases.METHODS[method].control_variates[-1]
