@@ -1,4 +1,4 @@
-"""Times estimators: see tf_relax/commands/benchmark.py, or --help."""
+"""Times estimators: see tf_relax/commands/benchmark.py."""
 
 from tf_relax.commands.benchmark import main
 

@@ -1,4 +1,4 @@
-"""Compares estimators: see tf_relax/commands/compare.py, or --help."""
+"""Compares estimators: see tf_relax/commands/compare.py."""
 
 from tf_relax.commands.compare import main
 

@@ -1,4 +1,4 @@
-"""Draws the components of a gradient: see tf_relax/commands/components.py, or --help."""
+"""Draws the components of a gradient: see tf_relax/commands/components.py."""
 
 from tf_relax.commands.components import main
 

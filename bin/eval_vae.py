@@ -1,4 +1,4 @@
-"""Evaluates a discrete VAE: see tf_relax/commands/eval_vae.py, or --help."""
+"""Evaluates a discrete VAE: see tf_relax/commands/eval_vae.py."""
 
 from tf_relax.commands.eval_vae import main
 

@@ -1,4 +1,4 @@
-"""Draws the paper's figures: see tf_relax/commands/figures.py, or --help."""
+"""Draws the paper's figures: see tf_relax/commands/figures.py."""
 
 from tf_relax.commands.figures import main
 

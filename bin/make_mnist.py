@@ -1,4 +1,4 @@
-"""Makes the embedded MNIST file: see tf_relax/commands/make_mnist.py, or --help."""
+"""Makes the embedded MNIST file: see tf_relax/commands/make_mnist.py."""
 
 from tf_relax.commands.make_mnist import main
 

@@ -1,4 +1,4 @@
-"""Plays a trained policy: see tf_relax/commands/play.py, or --help."""
+"""Plays a trained policy: see tf_relax/commands/play.py."""
 
 from tf_relax.commands.play import main
 

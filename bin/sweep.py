@@ -1,4 +1,4 @@
-"""Trains discrete VAEs side by side: see tf_relax/commands/sweep.py, or --help."""
+"""Trains discrete VAEs side by side: see tf_relax/commands/sweep.py."""
 
 from tf_relax.commands.sweep import main
 

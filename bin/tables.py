@@ -1,4 +1,4 @@
-"""Writes README's tables: see tf_relax/commands/tables.py, or --help."""
+"""Writes README's tables: see tf_relax/commands/tables.py."""
 
 from tf_relax.commands.tables import main
 

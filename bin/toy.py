@@ -1,4 +1,4 @@
-"""Runs the paper's toy: see tf_relax/commands/toy.py, or --help."""
+"""Runs the paper's toy: see tf_relax/commands/toy.py."""
 
 from tf_relax.commands.toy import main
 

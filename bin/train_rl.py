@@ -1,4 +1,4 @@
-"""Trains policies: see tf_relax/commands/train_rl.py, or --help."""
+"""Trains policies: see tf_relax/commands/train_rl.py."""
 
 from tf_relax.commands.train_rl import main
 

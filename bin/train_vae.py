@@ -1,4 +1,4 @@
-"""Trains a discrete VAE: see tf_relax/commands/train_vae.py, or --help."""
+"""Trains a discrete VAE: see tf_relax/commands/train_vae.py."""
 
 from tf_relax.commands.train_vae import main
 

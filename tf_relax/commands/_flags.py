@@ -72,7 +72,7 @@ def parse(
     return arguments
 
 
-class _Parser(flags.ArgumentParser):  # type: ignore[misc]
+class _Parser(flags.ArgumentParser):
     """Gives the words of a flag to `experiments._settings.parse`."""
 
     def __init__(self, field: dataclasses.Field[Any]) -> None:

@@ -10,7 +10,7 @@ _INDENT = 28  # Of the texts, right of the flags.
 _FEW = 8  # Choices that are written out in the short help.
 
 _ALWAYS = (
-    ("--flagfile=", "File of flags, one a line, such as the flags.txt of a run."),
+    ("--flagfile=", "File of flags, one a line, as a run's flags.txt."),
     ("--helpshort, --help", "This list, without or with all details."),
     ("--helpfull", "Also the flags of absl, such as --verbosity."),
 )
@@ -57,6 +57,8 @@ def _left(field: dataclasses.Field[Any]) -> str:
     if field.type in (bool, "bool"):
         return f"--[no]{field.name}"
     default = "..." if field.metadata["required"] else field.default
+    if isinstance(default, float):
+        default = f"{default:g}"
     return f"--{field.name}={default}"
 
 

@@ -136,7 +136,7 @@ class Program:
         if self.device:
             if values["require_gpu"].value:
                 experiments.require_gpu()
-            xla = values["jit_compile"].value if "jit_compile" in values else True
+            xla = "jit_compile" not in values or values["jit_compile"].value
             logging.info("%s", experiments.describe_device(xla))
         self.run(*words, *settings)
 
@@ -146,7 +146,7 @@ class Program:
     def _check_words(self, words: Sequence[str]) -> None:
         if self.argument and len(words) != 1:
             raise ValueError(
-                f"Expected one {self.argument}. Received: "
+                f"Expected one {self.argument.lower()}. Received: "
                 f"{' '.join(words) or 'none'}."
             )
         if words and not self.argument:

@@ -17,8 +17,10 @@ Examples:
     --jit_compile=true --out=runs/replicas.csv
 """
 
+from collections.abc import Callable
 import dataclasses
 import pathlib
+from typing import Any
 
 import tensorflow as tf
 
@@ -26,7 +28,7 @@ from tf_relax import experiments
 from tf_relax.commands._program import Program
 from tf_relax.experiments import setting
 
-_SUITES = {
+_SUITES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "vae": experiments.benchmark,
     "rl": experiments.rl_benchmark,
     "precision": experiments.precision,

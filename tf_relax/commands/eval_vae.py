@@ -1,4 +1,4 @@
-"""Evaluates a checkpoint of train_vae on every split.
+"""Evaluates a checkpoint of train_vae, a `.keras` file, on every split.
 
 Prints, and with `--out` writes as CSV, the ELBO of one sample an image and
 the importance-weighted bound of `--bound_samples`, in nats, with the standard
@@ -42,6 +42,6 @@ PROGRAM = Program(
     _run,
     (Options, experiments.EvaluateSettings),
     out="file",
-    argument="checkpoint, a .keras file",
+    argument="CHECKPOINT",
 )
 main = PROGRAM.main

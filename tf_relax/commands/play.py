@@ -1,6 +1,6 @@
 """Plays episodes of a trained policy, and shows one of them.
 
-RUN is the folder of a run of train_rl. The environment is gymnasium's,
+FOLDER is that of a run of train_rl. The environment is gymnasium's,
 whatever the policy was trained with.
 
 Example:
@@ -22,7 +22,7 @@ PROGRAM = Program(
     __doc__,
     _run,
     (experiments.PlaySettings,),
-    argument="folder of a run",
+    argument="FOLDER",
     device=False,
 )
 main = PROGRAM.main

@@ -34,9 +34,7 @@ class Options:
 
 
 def _run(options: Options, settings: experiments.VAESettings) -> None:
-    experiments.train_vae(
-        settings, pathlib.Path(options.out), options.strategy
-    )
+    experiments.train_vae(settings, pathlib.Path(options.out), options.strategy)
 
 
 PROGRAM = Program(

@@ -22,12 +22,12 @@ class ComponentsSettings:
     """What is drawn; the flags of `bin/components.py`."""
 
     dataset: str = setting(
-        "mnist", f"One of {', '.join(sorted(datasets.LOADERS))}."
+        "mnist", "Images.", choices=sorted(datasets.LOADERS), section="Data"
     )
     data_dir: str = setting("", "Your own data. Empty: the embedded mnist.")
-    image: int = setting(0, "Which validation image.", 0)
+    image: int = setting(0, "Number of the validation image.", 0)
     num_draws: int = setting(10_000, "Draws, rounded up to thousands.", 1)
-    seed: int = setting(0, "Of the draws.", 0)
+    seed: int = setting(0, "Seed of the draws.", 0)
 
 
 def components(

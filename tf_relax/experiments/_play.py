@@ -23,9 +23,9 @@ class PlaySettings:
 
     video: str = setting("", "GIF to write, of the first episode; empty: none.")
     num_episodes: int = setting(5, "Episodes to play.", 1)
-    seed: int = setting(0, "Of the environment and the actions.", 0)
+    seed: int = setting(0, "Seed of the environment and the actions.", 0)
     run_seed: int = setting(
-        -1, "Which seed's policy; -1: that of the best last episodes.", -1
+        -1, "Seed of the policy; -1: that of the best last episodes.", -1
     )
 
 

@@ -1,7 +1,9 @@
 """A whole run of policy gradients: episodes, learning, checkpoints, files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+import contextlib
 import dataclasses
+import functools
 import io
 import pathlib
 import time
@@ -17,6 +19,7 @@ from tf_relax import rl
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
 from tf_relax.experiments._events import event_writer
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._rl_environments import solved_at
 from tf_relax.experiments._rl_history import History
 from tf_relax.experiments._rl_settings import make_player
@@ -75,6 +78,12 @@ class _Run:
         self._out = out
         self._learner, self._player = make_player(settings)
         self._threshold = solved_at(settings.env)
+        size = settings.variance_every or settings.updates_per_call
+        self._first_call: Callable[[], Any] = functools.partial(
+            first_call,
+            f"{size} updates of {settings.num_seeds} runs",
+            settings.jit_compile,
+        )
         self._history = History(settings.num_seeds, settings.window)
         self._meter = rl.VarianceMeter(
             self._learner, settings.estimator, jit_compile=settings.jit_compile
@@ -106,8 +115,10 @@ class _Run:
             if settings.variance_every:
                 self._measure()
             begin = time.perf_counter()
-            progress = self._player.updates(size)
-            progress = rl.Progress(*(np.asarray(x) for x in progress))
+            with self._first_call():
+                progress = self._player.updates(size)
+                progress = rl.Progress(*(np.asarray(x) for x in progress))
+            self._first_call = contextlib.nullcontext
             history.append(progress, time.perf_counter() - begin)
         speed = (history.steps.sum() - steps) / (
             float(history.seconds) - seconds

@@ -13,6 +13,7 @@ from typing import Any
 from tf_relax._names import unknown
 from tf_relax.experiments import _files
 
+LARGEST_BETA = 0.999999  # Of Adam, which divides by 1 - beta.
 _LARGEST_INT = 2**31 - 1  # What TensorFlow's int32, its seeds too, can hold.
 _LARGEST_FLOAT = 3.4028234e38  # Float32's.
 
