@@ -50,14 +50,19 @@ def parse(
       ValueError: if it is wrong: one line that says how, and in which flag
         file if not on the command line itself.
     """
+    if any(word.lstrip("-") == "flagfile=" for word in argv):
+        raise ValueError("--flagfile must be the name of a file, and is empty")
     try:
         _, *arguments = values(argv)
     except flags.UnrecognizedFlagError as error:
         text = f"{error}{_place(error.flagname, argv)}"
         raise ValueError(text) from error
     except flags.IllegalFlagValueError as error:
-        name = str(error).partition("=")[0].removeprefix("flag --")
-        raise ValueError(f"{error}{_place(name, argv)}") from error
+        text = str(error)
+        if "Non-boolean" in text:
+            text = f"{text.partition(': (')[0]}: must be true or false"
+        name = text.partition("=")[0].removeprefix("flag --")
+        raise ValueError(f"{text}{_place(name, argv)}") from error
     except flags.Error as error:
         raise ValueError(str(error).removeprefix("ERROR:: ")) from error
     except UnicodeDecodeError as error:

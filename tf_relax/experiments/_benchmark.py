@@ -153,12 +153,13 @@ def _ready(settings: BenchmarkSettings) -> dict[Case, _timers.Timer]:
     data = datasets.load("mnist")
     timers = {}
     for case in settings.cases():
+        logging.info("%s: made ready ...", case)
         try:
             timers[case] = _timers.Timer(case, data, settings.steps_per_round)
         except (TypeError, ValueError) as error:
             logging.warning("Left out: %s. %s", case, error)
             continue
-        logging.info("%s: ready in %.1f s", case, timers[case].compile_seconds)
+        logging.info("... in %.1f s.", timers[case].compile_seconds)
     if not timers:
         raise ValueError(
             "No model fits any of the cases. The warnings say why. Received: "

@@ -1,6 +1,7 @@
 """Keras callbacks of a run that can be stopped and resumed."""
 
 import contextlib
+import math
 import pathlib
 import time
 from typing import Any
@@ -100,6 +101,27 @@ class FirstCall(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
         self._waiting.close()  # Again and again, to no effect.
+
+
+class StaysFinite(keras.callbacks.Callback):
+    """Ends training with an error once the ELBO is no number any more.
+
+    Args:
+      advice: what to do about it.
+    """
+
+    def __init__(self, advice: str) -> None:
+        """See the class."""
+        super().__init__()
+        self._advice = advice
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """See `keras.callbacks.Callback`."""
+        if not math.isfinite((logs or {}).get("elbo", 0.0)):
+            raise FloatingPointError(
+                f"The ELBO is not finite after {self.model.step} steps. "
+                f"{self._advice}"
+            )
 
 
 class StopAtStep(keras.callbacks.Callback):

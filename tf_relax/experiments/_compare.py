@@ -118,6 +118,7 @@ def compare(
         model = _files.load_vae(model_path)
         cases, refused = _at_model(settings, model)
         title, unit = f"VAE, {_latents(model)}", "nats"
+    logging.info("%d cases are measured, each a program.", len(cases))
     found = diagnostics.measure(
         cases,
         num_draws=settings.num_draws,

@@ -11,6 +11,7 @@ from tf_relax import datasets
 from tf_relax.estimators import RELAX
 from tf_relax.estimators import value_and_derivative
 from tf_relax.experiments import _files
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._settings import setting
 
 _BATCH = 1000
@@ -91,9 +92,12 @@ def components(
         return tf.stack([*parts, parts[0] - parts[1] + parts[2]], -1)
 
     calls = -(-settings.num_draws // _BATCH)
-    draws = np.concatenate(
-        [run(tf.constant([settings.seed, i])).numpy() for i in range(calls)]
-    ).astype(np.float64)
+    with first_call(f"{_BATCH} draws", True):
+        drawn = [run(tf.constant([settings.seed, 0])).numpy()]
+    drawn += [
+        run(tf.constant([settings.seed, i])).numpy() for i in range(1, calls)
+    ]
+    draws = np.concatenate(drawn).astype(np.float64)
     names = ("REINFORCE[f]", "REINFORCE[c]", "reparam[c]", "RELAX")
     rows, summary = [], []
     for name, x in zip(names, draws.T, strict=True):

@@ -7,6 +7,7 @@ from typing import Any
 from tf_relax import datasets
 from tf_relax.experiments import _files
 from tf_relax.experiments import _measure
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._settings import setting
 
 _SPLITS = ("train", "valid", "test")
@@ -81,9 +82,10 @@ def evaluate_vae(
         images = datasets.binary_images(
             getattr(data, split)[: settings.num_images or None], data.dynamic
         )
-        measured = _measure.evaluate(
-            model, images, settings.bound_samples, settings.seed
-        )
+        with first_call(f"the evaluation of {len(images)} images", True):
+            measured = _measure.evaluate(
+                model, images, settings.bound_samples, settings.seed
+            )
         rows += [
             {
                 "split": split,

@@ -27,6 +27,7 @@ __all__ = [
     "provenance",
     "read_csv",
     "read_json",
+    "read_settings",
     "replace",
     "write_csv",
     "write_json",
@@ -52,6 +53,22 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     """Returns the content of a JSON file."""
     content: dict[str, Any] = json.loads(path.read_text())
     return content
+
+
+def read_settings(path: pathlib.Path) -> dict[str, Any]:
+    """Returns the settings in a run's `config.json`.
+
+    Raises:
+      ValueError: if the file is not what a run writes.
+    """
+    try:
+        settings: dict[str, Any] = dict(read_json(path)["settings"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} must be what a run writes, with its settings "
+            f"({type(error).__name__}: {error}). Choose another folder."
+        ) from error
+    return settings
 
 
 def check_writable(path: pathlib.Path, kind: str) -> None:
@@ -112,7 +129,8 @@ def load_vae(path: pathlib.Path) -> DiscreteVAE:
         zipfile.BadZipFile,
     ) as error:
         raise ValueError(
-            f"{path} cannot be loaded as a .keras file: {error}"
+            f"{path} cannot be loaded as a .keras file: "
+            f"{str(error).partition('. ')[0]}."
         ) from error
     if not isinstance(model, DiscreteVAE):
         raise ValueError(

@@ -25,6 +25,7 @@ from tf_relax.experiments._rl_history import History
 from tf_relax.experiments._rl_settings import make_player
 from tf_relax.experiments._rl_settings import RLSettings
 from tf_relax.experiments._settings import check_same
+from tf_relax.experiments._settings import of_run
 from tf_relax.experiments._settings import write_flags
 
 _FRESH = 1  # Salt of the seeds of fresh episodes.
@@ -218,7 +219,7 @@ class _Run:
                 "`start_from` must be the folder of a run. Received: "
                 f"start_from={folder}, without a config.json."
             )
-        other = RLSettings(**_files.read_json(path)["settings"])
+        other = of_run(RLSettings, folder)
         same = ("env", "hidden", "activation", "num_seeds")
         for name in (*same, "normalise_observations"):
             ours, theirs = (getattr(x, name) for x in (self._settings, other))

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_relax import rl
 from tf_relax.experiments import _files
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._rl_environments import maker
 from tf_relax.experiments._rl_settings import BACKENDS
 from tf_relax.experiments._rl_settings import ESTIMATORS
@@ -96,7 +97,8 @@ def _row(
     )
     learner, player = make_player(run)
     begin = time.perf_counter()
-    player.updates(updates)
+    with first_call(f"{updates} updates of {estimator}, {case}", True):
+        player.updates(updates)
     compiled = time.perf_counter() - begin
     found = [_timed(player, updates) for _ in range(settings.rl_rounds)]
     speeds = np.array([steps / seconds for steps, seconds in found])

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 import dataclasses
 import math
 import pathlib
-from typing import Any
+from typing import Any, TypeVar
 
 from tf_relax._names import unknown
 from tf_relax.experiments import _files
+
+_Settings = TypeVar("_Settings")
 
 LARGEST_BETA = 0.999999  # Of Adam, which divides by 1 - beta.
 _LARGEST_INT = 2**31 - 1  # What TensorFlow's int32, its seeds too, can hold.
@@ -123,6 +125,26 @@ def write_flags(settings: Any, path: pathlib.Path) -> None:
     _files.replace(path, lambda draft: draft.write_text("".join(lines)))
 
 
+def of_run(kind: type[_Settings], folder: pathlib.Path) -> _Settings:
+    """Returns the settings of the run in a folder.
+
+    Raises:
+      ValueError: if there is no `config.json`, or one of something else.
+    """
+    path = folder / "config.json"
+    settings = _files.read_settings(path)
+    unknown_names = settings.keys() - {
+        field.name
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+    }
+    if unknown_names:
+        raise ValueError(
+            f"{path} has settings that {kind.__name__} has not: "
+            f"{', '.join(sorted(unknown_names))}. Choose another folder."
+        )
+    return kind(**settings)
+
+
 def check_same(
     settings: Any, path: pathlib.Path, *, may_differ: Sequence[str]
 ) -> None:
@@ -137,7 +159,7 @@ def check_same(
         return
     # What a run of an earlier version had no setting for was as by default.
     old = {f.name: f.default for f in dataclasses.fields(settings)}
-    old |= _files.read_json(path)["settings"]
+    old |= _files.read_settings(path)
     differing = [
         f"{name} {old[name]!r}, now {value!r}"
         for name, value in dataclasses.asdict(settings).items()

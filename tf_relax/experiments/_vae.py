@@ -50,6 +50,8 @@ def train_vae(
 
     Raises:
       ConnectionError: if another process is lost.
+      FloatingPointError: if the ELBO is no longer finite; the checkpoint of
+        before stays.
       ValueError: if `out` holds a run with other settings, the data are too
         few for one call, or the devices cannot share a batch.
     """
@@ -135,6 +137,10 @@ def _fit(
         validation_freq=settings.evaluate_every,
         callbacks=[
             _callbacks.FirstCall(what, settings.jit_compile),
+            _callbacks.StaysFinite(
+                f"Received: learning_rate={settings.learning_rate}. Lower it, "
+                "in another folder."
+            ),
             _callbacks.StopAtStep(settings.steps),
             *writers,
         ],
