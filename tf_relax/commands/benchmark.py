@@ -1,4 +1,4 @@
-"""Times optimizer steps of the VAE, or policy gradients, updates included.
+r"""Times optimizer steps of the VAE, or policy gradients, updates included.
 
 Writes the CSV file `--out`: with `--suite=vae` the columns `estimator,
 architecture, batch_size, steps_per_call, jit_compile, replicas, num_latents,

@@ -1,4 +1,4 @@
-"""Makes the MNIST file that is embedded in tf_relax.
+r"""Makes the MNIST file that is embedded in tf_relax.
 
 Reads the original idx files, draws every pixel once with its grey level as
 probability, and writes the bits. Same files and seed, same bytes.

@@ -1,4 +1,4 @@
-"""Trains discrete VAEs side by side: the product of lists of settings.
+r"""Trains discrete VAEs side by side: the product of lists of settings.
 
 The flags are those of train_vae; `--learning_rate`, `--seed`,
 `--temperature`, `--network_weight_decay` and
