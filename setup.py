@@ -20,6 +20,17 @@ _RANGES = _literal("tf_relax/_requirements.py", "RANGES")
 # TensorFlow writes event files only with tensorboard beside it, which it no
 # longer requires from 2.21 on.
 _PLOT = ["matplotlib>=3.8", "tensorboard>=2.20"]
+# Each is a module of tf_relax.commands, as the scripts of bin/ are.
+_SCRIPTS = {
+    "tf-relax-vae": "train_vae",
+    "tf-relax-eval": "eval_vae",
+    "tf-relax-sweep": "sweep",
+    "tf-relax-compare": "compare",
+    "tf-relax-rl": "train_rl",
+    "tf-relax-play": "play",
+    "tf-relax-toy": "toy",
+    "tf-relax-benchmark": "benchmark",
+}
 _RL = ["gymnasium[box2d,classic-control,mujoco]>=1.0"]
 _TEST = [
     *_PLOT,
@@ -44,6 +55,12 @@ setuptools.setup(
     package_data={
         "tf_relax": ["py.typed"],
         "tf_relax.datasets": ["*.npz", "*.txt"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"{name} = tf_relax.commands.{module}:main"
+            for name, module in _SCRIPTS.items()
+        ]
     },
     python_requires=">=3.10,<3.14",
     install_requires=[

@@ -1,34 +1,6 @@
-r"""Writes the tables of README.md from the CSV files in results/.
+"""Writes README's tables: see tf_relax/commands/tables.py."""
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
-
-Example:
-  python bin/tables.py            # rewrites README.md
-  python bin/tables.py --check    # fails if README.md is not up to date
-"""
-
-import pathlib
-import sys
-
-from absl import app
-from absl import flags
-
-from tf_relax import experiments
-
-_ROOT = pathlib.Path(__file__).resolve().parent.parent
-_CHECK = flags.DEFINE_boolean("check", False, "Compare and write nothing.")
-
-
-def main(argv):
-    """Runs the command line."""
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    same = experiments.write_tables(
-        _ROOT / "README.md", _ROOT / "results", check=_CHECK.value
-    )
-    if _CHECK.value and not same:
-        sys.exit("tables: README.md is not what results/ say. Run tables.py.")
-
+from tf_relax.commands.tables import main
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

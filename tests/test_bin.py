@@ -213,23 +213,10 @@ def test_wrong_settings_are_named_and_leave_nothing(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--estimatr=relax"], "Did you mean: estimator"),
-        (["--estimator=rellax"], "Did you mean 'relax'"),
-        (["--batch_size=0"], "batch_size"),
-        (["--data_dir=/no/such/folder"], "/no/such/folder"),
-        (["--learning_rate=nan"], "not finite"),
-        (["--out="], "must not be empty"),
-        ([f"--out={__file__}"], "test_bin.py"),
-    ],
-    ids=["flag", "estimator", "bound", "folder", "nan", "empty", "file"],
-)
-def test_wrong_command_lines_are_one_message(arguments, message, tmp_path):
-    result = _run("train_vae.py", f"--out={tmp_path / 'run'}", *arguments)
+def test_a_binary_is_its_program(tmp_path):
+    result = _run("train_vae.py", f"--out={tmp_path / 'run'}", "--estimator=rx")
     assert result.returncode == 1
-    assert message in result.stderr
+    assert "train_vae: flag --estimator=rx: Unknown" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -261,13 +248,6 @@ def test_toy_starts_at_the_known_variance_and_writes_its_files(tmp_path):
     }
     assert end["relax"] < -8.0 < end["reinforce"]
     assert (tmp_path / "curves.png").exists()
-
-
-def test_toy_names_the_closest_estimator(tmp_path):
-    with pytest.raises(ValueError, match="Did you mean 'relax'"):
-        experiments.run_toy(
-            experiments.ToySettings(estimator="reinforce,relx"), tmp_path
-        )
 
 
 def test_benchmark_columns_and_reference(tmp_path):
@@ -402,12 +382,6 @@ def test_compare_without_a_model_says_where_it_was_sought(tmp_path):
         )
 
 
-def test_help_shows_every_setting():
-    result = _run("toy.py", "--help")
-    for name in ("target", "steps", "num_seeds", "seed", "estimator", "out"):
-        assert f"--{name}:" in result.stdout or f"]{name}:" in result.stdout
-
-
 def test_precisions_by_what_they_do_to_a_gradient(tmp_path):
     settings = experiments.PrecisionSettings(
         precision_architecture="linear1",
@@ -461,11 +435,3 @@ def test_a_case_that_no_model_fits_is_left_out(tmp_path):
     rows = experiments.benchmark(settings, tmp_path / "b.csv")
     assert [row["estimator"] for row in rows] == ["leave_one_out"]
     assert float(rows[0]["peak_mib"]) > 0
-
-
-def test_benchmark_names_the_flag_of_a_wrong_number(tmp_path):
-    with pytest.raises(ValueError, match="steps_per_call=abc"):
-        experiments.benchmark(
-            experiments.BenchmarkSettings(steps_per_call="abc"),
-            tmp_path / "b.csv",
-        )

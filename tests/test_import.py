@@ -4,6 +4,8 @@ Most cases run in a simulated machine: Python without its site-packages, and a
 folder with empty packages and made-up metadata in their place.
 """
 
+import ast
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -346,6 +348,21 @@ def test_pip_asks_for_the_same_ranges():
     }
     for name, wanted in _requirements.RANGES.items():
         assert found[name] == SpecifierSet(wanted)
+
+
+def test_console_scripts_are_the_binaries():
+    tree = ast.parse((_PACKAGE.parent / "setup.py").read_text())
+    (scripts,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_SCRIPTS"
+    )
+    assert {"tf-relax-vae", "tf-relax-rl", "tf-relax-toy"} < set(scripts)
+    for module in scripts.values():
+        own = importlib.import_module(f"tf_relax.commands.{module}")
+        assert own.main == own.PROGRAM.main
+        binary = (_PACKAGE.parent / "bin" / f"{module}.py").read_text()
+        assert f"from tf_relax.commands.{module} import main" in binary
 
 
 def test_nothing_but_the_standard_library_is_needed_to_check(machine):

@@ -388,24 +388,6 @@ def test_evaluation_does_not_depend_on_the_batches():
     assert first["bound"].mean > first["elbo"].mean
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["no.keras"], "No model at no.keras"),
-        ([], "Expected one checkpoint"),
-        ([__file__], "cannot be loaded as a .keras file"),
-        ([str(_ROOT)], "No model at"),
-        (["x.keras", "--split=valid,tset"], "split='tset'"),
-    ],
-    ids=["missing", "none", "other", "folder", "split"],
-)
-def test_eval_vae_says_what_is_wrong(arguments, message):
-    result = test_bin._run("eval_vae.py", *arguments)
-    assert result.returncode == 1
-    assert message in result.stderr + result.stdout
-    assert "Traceback" not in result.stderr
-
-
 def test_components_add_up_to_the_estimate(run, tmp_path):
     rows = experiments.components(
         experiments.ComponentsSettings(num_draws=2000),

@@ -7,10 +7,12 @@ from tf_relax.datasets._image_dataset import ImageDataset
 from tf_relax.datasets._mnist import load_mnist
 from tf_relax.datasets._mnist import make_static_mnist
 from tf_relax.datasets._omniglot import load_omniglot
+from tf_relax.datasets._registry import BINARIZATIONS
 from tf_relax.datasets._registry import load
 from tf_relax.datasets._registry import LOADERS
 
 __all__ = [
+    "BINARIZATIONS",
     "LOADERS",
     "Batches",
     "ImageDataset",

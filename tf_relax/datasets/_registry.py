@@ -10,7 +10,7 @@ from tf_relax.datasets import _mnist
 from tf_relax.datasets import _omniglot
 from tf_relax.datasets._image_dataset import ImageDataset
 
-_BINARIZATIONS = ("static", "dynamic")
+BINARIZATIONS = ("static", "dynamic")
 
 # Maps (data_dir, binarization, seed) to the data.
 Loader = Callable[[str | os.PathLike[str] | None, str, int], ImageDataset]
@@ -58,7 +58,7 @@ def load(
       ('mnist-embedded-static', (50000, 784), (10000, 784))
     """
     _check_choice("dataset", name, LOADERS)
-    _check_choice("binarization", binarization, _BINARIZATIONS)
+    _check_choice("binarization", binarization, BINARIZATIONS)
     if seed < 0:
         raise ValueError(f"`seed` must be >= 0. Received: seed={seed}")
     data = LOADERS[name](data_dir, binarization, seed)

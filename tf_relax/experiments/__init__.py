@@ -13,8 +13,11 @@ from tf_relax.experiments._figures import best_by_validation
 from tf_relax.experiments._figures import draw_figures
 from tf_relax.experiments._figures import FIGURES
 from tf_relax.experiments._figures import vae_runs
+from tf_relax.experiments._files import check_writable
 from tf_relax.experiments._files import print_table
 from tf_relax.experiments._files import write_csv
+from tf_relax.experiments._hardware import describe_device
+from tf_relax.experiments._hardware import require_gpu
 from tf_relax.experiments._memory import keep_freed_memory
 from tf_relax.experiments._play import play
 from tf_relax.experiments._play import PlaySettings
@@ -24,8 +27,7 @@ from tf_relax.experiments._rl import train_rl
 from tf_relax.experiments._rl_benchmark import rl_benchmark
 from tf_relax.experiments._rl_benchmark import RLBenchmarkSettings
 from tf_relax.experiments._rl_settings import RLSettings
-from tf_relax.experiments._settings import define_flags
-from tf_relax.experiments._settings import from_flags
+from tf_relax.experiments._settings import setting
 from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._sweep import train_sweep
 from tf_relax.experiments._sweep_settings import SweepSettings
@@ -55,17 +57,19 @@ __all__ = [
     "benchmark",
     "best_by_validation",
     "compare",
+    "check_writable",
     "components",
-    "define_flags",
+    "describe_device",
     "draw_figures",
     "evaluate_vae",
-    "from_flags",
     "keep_freed_memory",
     "play",
     "precision",
     "print_table",
+    "require_gpu",
     "rl_benchmark",
     "run_toy",
+    "setting",
     "train_rl",
     "train_sweep",
     "train_toy",

@@ -31,28 +31,33 @@ class BenchmarkSettings:
 
     estimator: str = setting(
         "leave_one_out,rebar,relax,relax_independent",
-        f"Separated by commas: {', '.join(estimator_names())}.",
+        "Of the gradient, with commas.",
+        choices=estimator_names(),
+        several=True,
+        section="--suite=vae, each a list with commas",
     )
     architecture: str = setting(
-        "nonlinear", f"Separated by commas: {', '.join(architectures())}."
+        "nonlinear", "Of the VAE.", choices=architectures(), several=True
     )
-    batch_size: str = setting("100", "Images a step, separated by commas.")
-    steps_per_call: str = setting("1,50", "Separated by commas.")
-    jit_compile: str = setting("true,false", "true, false or both.")
-    replicas: str = setting(
-        "1", "Runs side by side in one program, separated by commas."
+    batch_size: str = setting("100", "Images a step.", 1)
+    steps_per_call: str = setting("1,50", "Steps in one program.", 1)
+    jit_compile: str = setting(
+        "true,false",
+        "Whether XLA compiles.",
+        choices=("true", "false"),
+        several=True,
     )
+    replicas: str = setting("1", "Runs side by side in one program.", 1)
     num_latents: str = setting(
-        "0",
-        "Units a layer, separated by commas; 0 for the architecture's own.",
+        "0", "Units a layer; 0 for the architecture's own.", 0
     )
     num_samples: str = setting(
-        "0",
-        "Samples an image, separated by commas; 0 for as few as the estimator "
-        "needs.",
+        "0", "Samples an image; 0 for as few as the estimator needs.", 0
     )
-    rounds: int = setting(10, "How often each case is timed.", 1)
-    steps_per_round: int = setting(100, "Steps of one timing.", 1)
+    rounds: int = setting(
+        10, "Timings of each case.", 1, section="--suite=vae, one value each"
+    )
+    steps_per_round: int = setting(100, "Optimizer steps of one timing.", 1)
     measure_memory: bool = setting(
         False, "Also run each case in a process of its own for its memory."
     )
@@ -148,12 +153,13 @@ def _ready(settings: BenchmarkSettings) -> dict[Case, _timers.Timer]:
     data = datasets.load("mnist")
     timers = {}
     for case in settings.cases():
+        logging.info("%s: made ready ...", case)
         try:
             timers[case] = _timers.Timer(case, data, settings.steps_per_round)
         except (TypeError, ValueError) as error:
             logging.warning("Left out: %s. %s", case, error)
             continue
-        logging.info("%s: ready in %.1f s", case, timers[case].compile_seconds)
+        logging.info("... in %.1f s.", timers[case].compile_seconds)
     if not timers:
         raise ValueError(
             "No model fits any of the cases. The warnings say why. Received: "

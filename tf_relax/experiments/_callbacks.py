@@ -1,5 +1,7 @@
 """Keras callbacks of a run that can be stopped and resumed."""
 
+import contextlib
+import math
 import pathlib
 import time
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import keras
 
 from tf_relax.experiments import _files
+from tf_relax.experiments._progress import first_call
 
 
 class MetricsCSV(keras.callbacks.Callback):
@@ -74,6 +77,51 @@ class Checkpoints(keras.callbacks.Callback):
             _files.replace(path, self.model.save)
             for old in checkpoints(self._folder)[:-2]:
                 old.unlink()
+
+
+class FirstCall(keras.callbacks.Callback):
+    """Logs that the first call makes a program, and how long that took.
+
+    Args:
+      what: the program does.
+      jit_compile: whether XLA compiles it.
+    """
+
+    def __init__(self, what: str, jit_compile: bool) -> None:
+        """See the class."""
+        super().__init__()
+        self._what = what
+        self._jit_compile = jit_compile
+        self._waiting = contextlib.ExitStack()
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """See `keras.callbacks.Callback`."""
+        self._waiting.enter_context(first_call(self._what, self._jit_compile))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """See `keras.callbacks.Callback`."""
+        self._waiting.close()  # Again and again, to no effect.
+
+
+class StaysFinite(keras.callbacks.Callback):
+    """Ends training with an error once the ELBO is no number any more.
+
+    Args:
+      advice: what to do about it.
+    """
+
+    def __init__(self, advice: str) -> None:
+        """See the class."""
+        super().__init__()
+        self._advice = advice
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """See `keras.callbacks.Callback`."""
+        if not math.isfinite((logs or {}).get("elbo", 0.0)):
+            raise FloatingPointError(
+                f"The ELBO is not finite after {self.model.step} steps. "
+                f"{self._advice}"
+            )
 
 
 class StopAtStep(keras.callbacks.Callback):

@@ -31,39 +31,48 @@ class CompareSettings:
     problem: str = setting(
         "vae",
         "vae, at --model; or black_box, the makespan of 12 jobs on two "
-        "machines in NumPy.",
+        "machines, in hours, in NumPy.",
+        choices=_PROBLEMS,
+        section="Problem",
     )
+    dataset: str = setting("mnist", "Images.", choices=sorted(datasets.LOADERS))
+    data_dir: str = setting("", "Your own data. Empty: the embedded mnist.")
+    num_images: int = setting(200, "Validation images to measure at.", 2)
     estimator: str = setting(
         "",
-        "Separated by commas; empty: all that fit the latents. "
-        f"{', '.join(estimator_names())}.",
+        "Estimators, with commas; empty: all that fit the latents.",
+        choices=estimator_names(),
+        several=True,
+        section="Estimators",
     )
     num_samples: str = setting(
         "",
-        "Samples of b, separated by commas, for all estimators that can use "
+        "Numbers of samples of b, with commas, for all estimators that can use "
         "so many; empty: as few as each needs.",
+        1,
     )
-    dataset: str = setting(
-        "mnist", f"One of {', '.join(sorted(datasets.LOADERS))}."
-    )
-    data_dir: str = setting("", "Your own data. Empty: the embedded mnist.")
     control_variate_steps: int = setting(
         2000, "Adam steps for each control variate, at the frozen model.", 0
     )
-    num_images: int = setting(200, "Validation images to measure at.", 2)
-    num_draws: int = setting(400, "Draws of each image's gradient.", 8)
+    temperature: float = setting(
+        0.1, "Of a relaxed f at the start, in units of the logits.", 1e-3
+    )
+    num_draws: int = setting(
+        400, "Draws of each image's gradient.", 8, section="Measurements"
+    )
     reference_draws: int = setting(
         400,
-        "Likewise, of what the bias is held against: local expectation, or "
+        "Draws of what the bias is held against: local expectation, or "
         "leave-one-out for several layers; one is enough of enumeration.",
         8,
     )
-    rounds: int = setting(20, "Of the timing; 0: none.", 0)
-    temperature: float = setting(0.1, "Of a relaxed f at the start.", 1e-3)
+    rounds: int = setting(20, "Rounds of the timing; 0: no timing.", 0)
     jit_compile: bool = setting(
-        True, "Whether XLA compiles; of no effect at the black box."
+        True,
+        "Whether XLA compiles; of no effect at the black box.",
+        section="Computation",
     )
-    seed: int = setting(0, "Of all draws.", 0)
+    seed: int = setting(0, "Seed of all draws.", 0)
 
 
 def compare(
@@ -109,6 +118,7 @@ def compare(
         model = _files.load_vae(model_path)
         cases, refused = _at_model(settings, model)
         title, unit = f"VAE, {_latents(model)}", "nats"
+    logging.info("%d cases are measured, each a program.", len(cases))
     found = diagnostics.measure(
         cases,
         num_draws=settings.num_draws,

@@ -11,6 +11,7 @@ from tf_relax import datasets
 from tf_relax.estimators import RELAX
 from tf_relax.estimators import value_and_derivative
 from tf_relax.experiments import _files
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._settings import setting
 
 _BATCH = 1000
@@ -22,12 +23,12 @@ class ComponentsSettings:
     """What is drawn; the flags of `bin/components.py`."""
 
     dataset: str = setting(
-        "mnist", f"One of {', '.join(sorted(datasets.LOADERS))}."
+        "mnist", "Images.", choices=sorted(datasets.LOADERS), section="Data"
     )
     data_dir: str = setting("", "Your own data. Empty: the embedded mnist.")
-    image: int = setting(0, "Which validation image.", 0)
+    image: int = setting(0, "Number of the validation image.", 0)
     num_draws: int = setting(10_000, "Draws, rounded up to thousands.", 1)
-    seed: int = setting(0, "Of the draws.", 0)
+    seed: int = setting(0, "Seed of the draws.", 0)
 
 
 def components(
@@ -91,9 +92,12 @@ def components(
         return tf.stack([*parts, parts[0] - parts[1] + parts[2]], -1)
 
     calls = -(-settings.num_draws // _BATCH)
-    draws = np.concatenate(
-        [run(tf.constant([settings.seed, i])).numpy() for i in range(calls)]
-    ).astype(np.float64)
+    with first_call(f"{_BATCH} draws", True):
+        drawn = [run(tf.constant([settings.seed, 0])).numpy()]
+    drawn += [
+        run(tf.constant([settings.seed, i])).numpy() for i in range(1, calls)
+    ]
+    draws = np.concatenate(drawn).astype(np.float64)
     names = ("REINFORCE[f]", "REINFORCE[c]", "reparam[c]", "RELAX")
     rows, summary = [], []
     for name, x in zip(names, draws.T, strict=True):

@@ -7,7 +7,10 @@ from typing import Any
 from tf_relax import datasets
 from tf_relax.experiments import _files
 from tf_relax.experiments import _measure
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._settings import setting
+
+_SPLITS = ("train", "valid", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,22 +18,30 @@ class EvaluateSettings:
     """What a model is evaluated on; the flags of `bin/eval_vae.py`."""
 
     dataset: str = setting(
-        "mnist", f"One of {', '.join(sorted(datasets.LOADERS))}."
+        "mnist", "Images.", choices=sorted(datasets.LOADERS), section="Data"
     )
     data_dir: str = setting(
         "", "Folder or file of your own data. Empty: the embedded mnist."
     )
     binarization: str = setting(
-        "static", "static; or dynamic, one draw of each image."
+        "static",
+        "dynamic: grey levels, of which one draw is made.",
+        choices=datasets.BINARIZATIONS,
     )
     split: str = setting(
-        "train,valid,test", "Which to evaluate, separated by commas."
+        ",".join(_SPLITS),
+        "Which to evaluate, with commas.",
+        choices=_SPLITS,
+        several=True,
     )
-    num_images: int = setting(0, "Of each split, the first; 0: all.", 0)
+    num_images: int = setting(0, "Images of each split; 0: all.", 0)
     bound_samples: int = setting(
-        100, "S of the importance-weighted bound; 0: none.", 0
+        100,
+        "Samples an image of the importance-weighted bound; 0: no bound.",
+        0,
+        section="Measurements",
     )
-    seed: int = setting(0, "Of the draws.", 0)
+    seed: int = setting(0, "Seed of the draws.", 0, 10**9)
 
 
 def evaluate_vae(
@@ -55,7 +66,7 @@ def evaluate_vae(
     """
     splits = [split.strip() for split in settings.split.split(",")]
     for split in splits:
-        if split not in ("train", "valid", "test"):
+        if split not in _SPLITS:
             raise ValueError(
                 "`split` must be train, valid or test, or several with "
                 f"commas. Received: split={split!r}."
@@ -71,9 +82,10 @@ def evaluate_vae(
         images = datasets.binary_images(
             getattr(data, split)[: settings.num_images or None], data.dynamic
         )
-        measured = _measure.evaluate(
-            model, images, settings.bound_samples, settings.seed
-        )
+        with first_call(f"the evaluation of {len(images)} images", True):
+            measured = _measure.evaluate(
+                model, images, settings.bound_samples, settings.seed
+            )
         rows += [
             {
                 "split": split,

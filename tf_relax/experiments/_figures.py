@@ -41,7 +41,15 @@ def draw_figures(
     for name in names:
         if name not in FIGURES:
             raise ValueError(unknown("figure", name, FIGURES))
-    drawn = [path for name in names for path in FIGURES[name](results, out)]
+    drawn = []
+    for name in names:
+        try:
+            drawn += FIGURES[name](results, out)
+        except KeyError as error:
+            raise ValueError(
+                f"figure={name} needs CSV files as the programs write them. "
+                f"Received: one in {results} without the column {error}."
+            ) from error
     if not drawn:
         raise FileNotFoundError(
             f"No CSV files of runs in {results} for {', '.join(names)}."

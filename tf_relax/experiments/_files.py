@@ -11,20 +11,23 @@ from typing import Any
 import zipfile
 
 import keras
-import tensorflow as tf
 
 from tf_relax._output import read_csv
 from tf_relax._output import replace
 from tf_relax._output import write_csv
+from tf_relax.experiments._hardware import cpu_threads
+from tf_relax.experiments._hardware import device_name
 from tf_relax.models import DiscreteVAE
 
 __all__ = [
+    "check_writable",
     "device_name",
     "load_vae",
     "print_table",
     "provenance",
     "read_csv",
     "read_json",
+    "read_settings",
     "replace",
     "write_csv",
     "write_json",
@@ -50,6 +53,47 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     """Returns the content of a JSON file."""
     content: dict[str, Any] = json.loads(path.read_text())
     return content
+
+
+def read_settings(path: pathlib.Path) -> dict[str, Any]:
+    """Returns the settings in a run's `config.json`.
+
+    Raises:
+      ValueError: if the file is not what a run writes.
+    """
+    try:
+        settings: dict[str, Any] = dict(read_json(path)["settings"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} must be what a run writes, with its settings "
+            f"({type(error).__name__}: {error}). Choose another folder."
+        ) from error
+    return settings
+
+
+def check_writable(path: pathlib.Path, kind: str) -> None:
+    """Raises an OSError if there is no writing to a path, and makes nothing.
+
+    Args:
+      path: of what is to be written.
+      kind: "file" or "folder".
+    """
+    if path.is_dir() if kind == "file" else path.is_file():
+        found = "folder" if kind == "file" else "file"
+        raise FileExistsError(
+            f"--out must be a {kind}. Received: the {found} {path}."
+        )
+    there = next(x for x in (path, *path.absolute().parents) if x.exists())
+    if there != path and not there.is_dir():
+        raise NotADirectoryError(
+            f"--out must lie in a folder. Received: {path}, and {there} is a "
+            "file."
+        )
+    if not os.access(there, os.W_OK):
+        raise PermissionError(
+            f"--out must be where you may write. Received: {path}, and {there} "
+            "is write-protected."
+        )
 
 
 def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -85,7 +129,8 @@ def load_vae(path: pathlib.Path) -> DiscreteVAE:
         zipfile.BadZipFile,
     ) as error:
         raise ValueError(
-            f"{path} cannot be loaded as a .keras file: {error}"
+            f"{path} cannot be loaded as a .keras file: "
+            f"{str(error).partition('. ')[0]}."
         ) from error
     if not isinstance(model, DiscreteVAE):
         raise ValueError(
@@ -95,33 +140,19 @@ def load_vae(path: pathlib.Path) -> DiscreteVAE:
 
 
 def provenance(seed: int, jit_compile: bool) -> dict[str, Any]:
-    """Returns versions, device, XLA, seed and commit, for `config.json`."""
+    """Returns versions, device, XLA, seed and commit, for `config.json`.
+
+    The commit is that of the checkout which holds this file, if one does.
+    """
     return {
         "versions": {name: _version(name) for name in _PACKAGES}
         | {"python": platform.python_version()},
         "device": device_name(),
+        "cpu_threads": cpu_threads(),
         "xla": jit_compile,
         "seed": seed,
         "commit": _commit(),
     }
-
-
-def device_name() -> str:
-    """Returns the name of the first GPU, or of the CPU."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        return str(details.get("device_name", gpus[0].name))
-    return f"CPU: {_cpu_model()}, {os.cpu_count()} cores"
-
-
-def _cpu_model() -> str:
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [x.split(":")[1].strip() for x in lines if x.startswith("model n")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _version(name: str) -> str:
@@ -132,14 +163,18 @@ def _version(name: str) -> str:
 
 
 def _commit() -> str:
-    folder = pathlib.Path(__file__).resolve().parent
+    file = pathlib.Path(__file__).resolve()
     try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        # A package may lie in a checkout of something else.
+        _git("ls-files", "--error-unmatch", file.name, folder=file.parent)
+        return _git(
+            "describe", "--always", "--dirty", "--abbrev=12", folder=file.parent
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown: not a git checkout"
+
+
+def _git(*words: str, folder: pathlib.Path) -> str:
+    return subprocess.run(
+        ["git", *words], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()

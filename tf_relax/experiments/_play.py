@@ -14,6 +14,7 @@ from tf_relax.experiments._rl import restore_checkpoint
 from tf_relax.experiments._rl_environments import make_gymnasium
 from tf_relax.experiments._rl_settings import make_learner
 from tf_relax.experiments._rl_settings import RLSettings
+from tf_relax.experiments._settings import of_run
 from tf_relax.experiments._settings import setting
 
 
@@ -23,9 +24,9 @@ class PlaySettings:
 
     video: str = setting("", "GIF to write, of the first episode; empty: none.")
     num_episodes: int = setting(5, "Episodes to play.", 1)
-    seed: int = setting(0, "Of the environment and the actions.", 0)
+    seed: int = setting(0, "Seed of the environment and the actions.", 0)
     run_seed: int = setting(
-        -1, "Which seed's policy; -1: that of the best last episodes.", -1
+        -1, "Seed of the policy; -1: that of the best last episodes.", -1
     )
 
 
@@ -53,7 +54,7 @@ def play(settings: PlaySettings, run: pathlib.Path) -> list[dict[str, Any]]:
             f"No run at {run}. Expected the folder of a run of train_rl, with "
             "its checkpoint.npz."
         )
-    trained = RLSettings(**_files.read_json(run / "config.json")["settings"])
+    trained = of_run(RLSettings, run)
     environment = make_gymnasium(trained.env, 1, pictures=bool(settings.video))
     learner = make_learner(trained, environment)
     history = restore_checkpoint(run, learner.variables, trained)

@@ -61,10 +61,13 @@ class PrecisionSettings:
     """What is compared; the flags of `bin/benchmark.py --suite=precision`."""
 
     precision_architecture: str = setting(
-        "nonlinear", f"One of {', '.join(architectures())}."
+        "nonlinear",
+        "Of the VAE.",
+        choices=architectures(),
+        section="--suite=precision",
     )
     precision_estimator: str = setting(
-        "relax", f"One of {', '.join(estimator_names())}."
+        "relax", "Of the gradient.", choices=estimator_names()
     )
     precision_batch_size: int = setting(100, "Images a step.", 1)
     precision_steps: int = setting(

@@ -1,7 +1,9 @@
 """A whole run of policy gradients: episodes, learning, checkpoints, files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+import contextlib
 import dataclasses
+import functools
 import io
 import pathlib
 import time
@@ -17,11 +19,13 @@ from tf_relax import rl
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
 from tf_relax.experiments._events import event_writer
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._rl_environments import solved_at
 from tf_relax.experiments._rl_history import History
 from tf_relax.experiments._rl_settings import make_player
 from tf_relax.experiments._rl_settings import RLSettings
 from tf_relax.experiments._settings import check_same
+from tf_relax.experiments._settings import of_run
 from tf_relax.experiments._settings import write_flags
 
 _FRESH = 1  # Salt of the seeds of fresh episodes.
@@ -75,6 +79,12 @@ class _Run:
         self._out = out
         self._learner, self._player = make_player(settings)
         self._threshold = solved_at(settings.env)
+        size = settings.variance_every or settings.updates_per_call
+        self._first_call: Callable[[], Any] = functools.partial(
+            first_call,
+            f"{size} updates of {settings.num_seeds} runs",
+            settings.jit_compile,
+        )
         self._history = History(settings.num_seeds, settings.window)
         self._meter = rl.VarianceMeter(
             self._learner, settings.estimator, jit_compile=settings.jit_compile
@@ -106,8 +116,10 @@ class _Run:
             if settings.variance_every:
                 self._measure()
             begin = time.perf_counter()
-            progress = self._player.updates(size)
-            progress = rl.Progress(*(np.asarray(x) for x in progress))
+            with self._first_call():
+                progress = self._player.updates(size)
+                progress = rl.Progress(*(np.asarray(x) for x in progress))
+            self._first_call = contextlib.nullcontext
             history.append(progress, time.perf_counter() - begin)
         speed = (history.steps.sum() - steps) / (
             float(history.seconds) - seconds
@@ -207,7 +219,7 @@ class _Run:
                 "`start_from` must be the folder of a run. Received: "
                 f"start_from={folder}, without a config.json."
             )
-        other = RLSettings(**_files.read_json(path)["settings"])
+        other = of_run(RLSettings, folder)
         same = ("env", "hidden", "activation", "num_seeds")
         for name in (*same, "normalise_observations"):
             ours, theirs = (getattr(x, name) for x in (self._settings, other))

@@ -12,7 +12,10 @@ import tensorflow as tf
 
 from tf_relax import rl
 from tf_relax.experiments import _files
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._rl_environments import maker
+from tf_relax.experiments._rl_settings import BACKENDS
+from tf_relax.experiments._rl_settings import ESTIMATORS
 from tf_relax.experiments._rl_settings import make_player
 from tf_relax.experiments._rl_settings import RLSettings
 from tf_relax.experiments._settings import setting
@@ -32,10 +35,22 @@ _CASES: dict[str, tuple[dict[str, Any], int]] = {
 class RLBenchmarkSettings:
     """What is timed; the flags of `bin/benchmark.py --suite=rl`."""
 
-    rl_env: str = setting("CartPole-v1", "Gymnasium's id.")
-    rl_env_backend: str = setting("tf,gymnasium", "Separated by commas.")
-    rl_estimator: str = setting("a2c,relax", "Separated by commas.")
-    rl_rounds: int = setting(5, "How often each case is timed.", 1)
+    rl_env: str = setting(
+        "CartPole-v1", "Gymnasium's id.", section="--suite=rl"
+    )
+    rl_env_backend: str = setting(
+        "tf,gymnasium",
+        "What plays, with commas.",
+        choices=BACKENDS,
+        several=True,
+    )
+    rl_estimator: str = setting(
+        "a2c,relax",
+        "Policy gradients, with commas.",
+        choices=ESTIMATORS,
+        several=True,
+    )
+    rl_rounds: int = setting(5, "Timings of each case.", 1)
 
 
 def rl_benchmark(
@@ -82,7 +97,8 @@ def _row(
     )
     learner, player = make_player(run)
     begin = time.perf_counter()
-    player.updates(updates)
+    with first_call(f"{updates} updates of {estimator}, {case}", True):
+        player.updates(updates)
     compiled = time.perf_counter() - begin
     found = [_timed(player, updates) for _ in range(settings.rl_rounds)]
     speeds = np.array([steps / seconds for steps, seconds in found])

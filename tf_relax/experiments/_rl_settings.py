@@ -1,6 +1,7 @@
 """Settings of a run of policy gradients, and what they describe."""
 
 import dataclasses
+import inspect
 
 import keras
 
@@ -8,28 +9,40 @@ from tf_relax import estimators
 from tf_relax import rl
 from tf_relax._names import unknown
 from tf_relax.experiments._rl_environments import maker
+from tf_relax.experiments._settings import LARGEST_BETA
 from tf_relax.experiments._settings import setting
 
-_BACKENDS = ("auto", "envpool", "gymnasium", "tf")
-_ESTIMATORS = ("a2c", "lax", "reinforce", "relax")
+BACKENDS = ("auto", "envpool", "gymnasium", "tf")
+ESTIMATORS = ("a2c", "lax", "reinforce", "relax")
+_ACTIVATIONS = tuple(
+    name
+    for name, x in sorted(vars(keras.activations).items())
+    if inspect.isfunction(x) and name not in ("deserialize", "get", "serialize")
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class RLSettings:
     """What a run is made with; the flags of `bin/train_rl.py`."""
 
-    env: str = setting("CartPole-v1", "Gymnasium's id.")
+    env: str = setting("CartPole-v1", "Gymnasium's id.", section="Environment")
     env_backend: str = setting(
         "auto",
-        "tf, TensorFlow dynamics of the classic control tasks in one program "
-        "with the learning; gymnasium; envpool; or auto: tf where it has the "
-        "task, else gymnasium.",
+        "tf: TensorFlow dynamics of the classic control tasks, in one program "
+        "with the learning; auto: tf where it has the task, else gymnasium.",
+        choices=BACKENDS,
     )
-    estimator: str = setting("relax", f"One of {', '.join(_ESTIMATORS)}.")
+    estimator: str = setting(
+        "relax",
+        "Policy gradient: relax for discrete actions, lax for continuous ones.",
+        choices=ESTIMATORS,
+        section="Estimator",
+    )
     objective: str = setting(
         "parameters",
-        "Of the control variate: weights (squared norm of the gradient by the "
-        "policy's weights), parameters (by each step's logits) or regression.",
+        "Of the control variate: squared norm of the gradient by the policy's "
+        "weights, or by each step's parameters; or regression.",
+        choices=rl.OBJECTIVES,
     )
     coupled: bool = setting(
         True, "Whether z and z | b of relax share their noise."
@@ -38,45 +51,77 @@ class RLSettings:
         True, "Whether lax and relax subtract V(s) too; a2c always does."
     )
     num_seeds: int = setting(
-        1, "Runs side by side, with seeds of their own.", 1
+        1,
+        "Runs side by side, with seeds of their own.",
+        1,
+        section="Episodes",
     )
-    seed: int = setting(0, "Of the first run.", 0, 2**31 - 1)
+    seed: int = setting(0, "Seed of the first run.", 0)
     num_envs: int = setting(
-        1, "Of each run: episodes an update, or copies that step.", 1
+        1, "Environments of a run: episodes an update, or copies that step.", 1
     )
     steps_per_update: int = setting(
-        0, "Of each environment, going on where it was; 0: whole episodes.", 0
+        0,
+        "Steps of each environment, going on where it was; 0: whole episodes.",
+        0,
     )
     max_episodes: int = setting(
-        1000, "Of each run, up to a whole call of updates; 0: no limit.", 0
+        1000,
+        "Episodes of each run, up to a whole call of updates; 0: no limit.",
+        0,
     )
     max_env_steps: int = setting(
-        0, "Of each run, up to a whole call of updates; 0: no limit.", 0
+        0,
+        "Environment steps of each run, up to a whole call of updates; 0: no "
+        "limit.",
+        0,
     )
-    learning_rate: float = setting(0.01, "Of the policy's Adam.", 0.0)
-    critic_learning_rate: float = setting(0.03, "Of V's Adam.", 0.0)
-    control_variate_learning_rate: float = setting(0.03, "Of c's Adam.", 0.0)
-    beta2: float = setting(0.999, "Of all Adams.", 0.0, 1.0)
-    critic_steps: int = setting(1, "Of V's Adam, an update.", 1)
-    control_variate_steps: int = setting(1, "Of c's Adam, an update.", 1)
-    hidden: str = setting("10,10", "Widths of the policy's hidden layers.")
+    learning_rate: float = setting(
+        0.01, "Of the policy's Adam, a step.", 0.0, section="Learning"
+    )
+    critic_learning_rate: float = setting(0.03, "Of V's Adam, a step.", 0.0)
+    control_variate_learning_rate: float = setting(
+        0.03, "Of c's Adam, a step.", 0.0
+    )
+    beta2: float = setting(
+        0.999,
+        "Of all Adams: what a step keeps of second moments.",
+        0.0,
+        LARGEST_BETA,
+    )
+    critic_steps: int = setting(1, "Steps of V's Adam, an update.", 1)
+    control_variate_steps: int = setting(1, "Steps of c's Adam, an update.", 1)
+    hidden: str = setting(
+        "10,10", "Units of each of the policy's hidden layers.", 1
+    )
     value_hidden: str = setting(
-        "same", "Widths of those of V and c; same: the policy's."
+        "same", "Units of each of those of V and c; same: the policy's.", 1
     )
-    activation: str = setting("relu", "Of the policy's hidden layers.")
+    activation: str = setting(
+        "relu", "Of the policy's hidden layers.", choices=_ACTIVATIONS
+    )
     value_activation: str = setting(
-        "", "Of the hidden layers of V and c; the policy's if empty."
+        "",
+        "Of the hidden layers of V and c; the policy's if empty.",
+        choices=_ACTIVATIONS,
     )
     normalise_observations: bool = setting(
         False, "Whether observations get mean 0 and deviation 1."
     )
-    discount: float = setting(0.99, "Of the returns.", 0.0, 1.0)
-    entropy_weight: float = setting(0.01, "Of the bonus.", 0.0)
+    discount: float = setting(
+        0.99, "What a reward loses a step: its factor.", 0.0, 1.0
+    )
+    entropy_weight: float = setting(
+        0.01, "Of the bonus: rewards a nat of a step's entropy.", 0.0
+    )
     bootstrap: bool = setting(
         False, "Whether V stands for what a cut left out."
     )
     updates_per_call: int = setting(
-        50, "Updates between two writes of metrics and checkpoint.", 1
+        50,
+        "Updates between two writes of metrics and checkpoint.",
+        1,
+        section="Measurements",
     )
     window: int = setting(100, "Episodes whose mean return is compared.", 1)
     start_from: str = setting(
@@ -89,14 +134,18 @@ class RLSettings:
         "episodes; 0: none. Divides updates_per_call.",
         0,
     )
-    variance_episodes: int = setting(100, "Fresh, of each run.", 2)
-    jit_compile: bool = setting(True, "Whether XLA compiles the updates.")
+    variance_episodes: int = setting(
+        100, "Fresh episodes of each run for it.", 2
+    )
+    jit_compile: bool = setting(
+        True, "Whether XLA compiles the updates.", section="Computation"
+    )
 
     def check(self) -> None:
         """Raises a ValueError if settings do not go together."""
         for name, known in (
-            ("env_backend", _BACKENDS),
-            ("estimator", _ESTIMATORS),
+            ("env_backend", BACKENDS),
+            ("estimator", ESTIMATORS),
         ):
             value = getattr(self, name)
             if value not in known:

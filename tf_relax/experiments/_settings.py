@@ -1,19 +1,23 @@
-"""Settings of experiments: dataclasses whose fields know their bounds.
+"""Settings of experiments: dataclasses whose fields know what they may be.
 
-The binaries make their flags out of them, so that a setting is written down
-once: its name, default, help and bounds.
+The programs make their flags and their help out of them, so that a setting is
+written down once: its name, default, help, bounds and choices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 import math
 import pathlib
-import sys
 from typing import Any, TypeVar
 
+from tf_relax._names import unknown
 from tf_relax.experiments import _files
 
 _Settings = TypeVar("_Settings")
+
+LARGEST_BETA = 0.999999  # Of Adam, which divides by 1 - beta.
+_LARGEST_INT = 2**31 - 1  # What TensorFlow's int32, its seeds too, can hold.
+_LARGEST_FLOAT = 3.4028234e38  # Float32's.
 
 
 def setting(
@@ -21,47 +25,95 @@ def setting(
     text: str,
     lower_bound: float | None = None,
     upper_bound: float | None = None,
+    *,
+    choices: Iterable[str] = (),
+    several: bool = False,
+    required: bool = False,
+    section: str = "",
 ) -> Any:
-    """Returns a dataclass field with help text and inclusive bounds."""
+    """Returns a dataclass field that knows what it may be.
+
+    Args:
+      default: its value if none is given.
+      text: its help, with its unit.
+      lower_bound: of a number, inclusive.
+      upper_bound: likewise.
+      choices: of a string: what it may be, besides its default.
+      several: whether it may be some of the choices, with commas.
+      required: whether it must be given, and not be empty.
+      section: title of the part of the help that it begins.
+    """
     metadata = {
         "help": text,
         "lower_bound": lower_bound,
         "upper_bound": upper_bound,
+        "choices": tuple(choices),
+        "several": several,
+        "required": required,
+        "section": section,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def define_flags(settings: type[Any]) -> None:
-    """Defines an absl flag for each field of a settings class."""
-    from absl import flags  # A library must not define flags by itself.
+def parse(field: dataclasses.Field[Any], word: str) -> Any:
+    """Returns the value of a setting that a command line gives.
 
-    for field in dataclasses.fields(settings):
-        text = field.metadata["help"]
-        bounds = {
-            name: field.metadata[name]
-            for name in ("lower_bound", "upper_bound")
-        }
-        if field.type in (bool, "bool"):
-            flags.DEFINE_boolean(field.name, field.default, text)
-        elif field.type in (int, "int"):
-            flags.DEFINE_integer(field.name, field.default, text, **bounds)
-        elif field.type in (float, "float"):
-            flags.DEFINE_float(field.name, field.default, text, **bounds)
-            flags.register_validator(field.name, math.isfinite, "not finite")
-        else:
-            flags.DEFINE_string(field.name, field.default, text)
-        # Key flags of the program are those that --help shows.
-        flags.FLAGS.register_key_flag_for_module(
-            sys.argv[0], flags.FLAGS[field.name]
+    Args:
+      field: of a settings class, other than a truth value.
+      word: what was given.
+
+    Raises:
+      ValueError: if it is out of bounds or none of the choices.
+    """
+    if field.type in (int, "int", float, "float"):
+        return parse_number(field, word, field.type in (int, "int"))
+    choices = field.metadata["choices"]
+    if not choices or word == field.default:
+        return word
+    words = word.split(",") if field.metadata["several"] else [word]
+    words = [each.strip() for each in words]
+    for each in words:
+        if each not in choices:
+            raise ValueError(unknown(field.name, each, choices))
+    return ",".join(words)
+
+
+def parse_number(
+    field: dataclasses.Field[Any], word: str, whole: bool
+) -> float:
+    """Returns a number within a field's bounds, which are inclusive.
+
+    Args:
+      field: that has the bounds.
+      word: what was given.
+      whole: whether it must be whole.
+
+    Raises:
+      ValueError: if it is not such a number; says which there are.
+    """
+    low, high = (field.metadata[f"{x}_bound"] for x in ("lower", "upper"))
+    largest = _LARGEST_INT if whole else _LARGEST_FLOAT
+    least = -largest if low is None else low
+    most = largest if high is None else high
+    try:
+        number = int(word) if whole else float(word)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        finite = "" if whole or not _overflows(word) else "not finite: it "
+        what = "a whole number" if whole else "a number"
+        raise ValueError(
+            f"{finite}must be {what} from {least:.10g} to {most:.10g}"
         )
+    return number
 
 
-def from_flags(settings: type[_Settings]) -> _Settings:
-    """Returns the settings that the command line gave."""
-    from absl import flags
-
-    names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
-    return settings(**{name: flags.FLAGS[name].value for name in names})
+def _overflows(word: str) -> bool:
+    """Returns whether a word is a number that float32 has not."""
+    try:
+        return not abs(float(word)) <= _LARGEST_FLOAT
+    except ValueError:
+        return False
 
 
 def write_flags(settings: Any, path: pathlib.Path) -> None:
@@ -71,6 +123,26 @@ def write_flags(settings: Any, path: pathlib.Path) -> None:
         for name, x in dataclasses.asdict(settings).items()
     ]
     _files.replace(path, lambda draft: draft.write_text("".join(lines)))
+
+
+def of_run(kind: type[_Settings], folder: pathlib.Path) -> _Settings:
+    """Returns the settings of the run in a folder.
+
+    Raises:
+      ValueError: if there is no `config.json`, or one of something else.
+    """
+    path = folder / "config.json"
+    settings = _files.read_settings(path)
+    unknown_names = settings.keys() - {
+        field.name
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+    }
+    if unknown_names:
+        raise ValueError(
+            f"{path} has settings that {kind.__name__} has not: "
+            f"{', '.join(sorted(unknown_names))}. Choose another folder."
+        )
+    return kind(**settings)
 
 
 def check_same(
@@ -87,7 +159,7 @@ def check_same(
         return
     # What a run of an earlier version had no setting for was as by default.
     old = {f.name: f.default for f in dataclasses.fields(settings)}
-    old |= _files.read_json(path)["settings"]
+    old |= _files.read_settings(path)
     differing = [
         f"{name} {old[name]!r}, now {value!r}"
         for name, value in dataclasses.asdict(settings).items()

@@ -1,6 +1,9 @@
 """Several VAE runs in one program: the product of lists of settings."""
 
+from collections.abc import Callable
+import contextlib
 import dataclasses
+import functools
 import pathlib
 import time
 from typing import Any
@@ -13,6 +16,7 @@ from tf_relax import datasets
 from tf_relax.experiments import _files
 from tf_relax.experiments import _sweep_files
 from tf_relax.experiments._precision import matmul_precision
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._sweep_settings import SweepSettings
@@ -123,6 +127,11 @@ class _Loop:
         self._out = out
         self._epoch = epoch
         self._steps = runs[0].steps
+        self._first_call: Callable[[], Any] = functools.partial(
+            first_call,
+            f"{replicas.steps_per_call} steps of {len(runs)} replicas",
+            runs[0].jit_compile,
+        )
         self._every = runs[0].evaluate_every
         self._valid = datasets.binary_images(data.valid, data.dynamic)
         self._sources = [
@@ -165,7 +174,9 @@ class _Loop:
             source.on_epoch_begin()
         for index in range(self._sources[0].num_batches):
             batch = np.stack([source[index] for source in self._sources], 1)
-            elbos.append(self._replicas.train(batch).numpy())
+            with self._first_call():
+                elbos.append(self._replicas.train(batch).numpy())
+            self._first_call = contextlib.nullcontext
             done += self._replicas.steps_per_call
             bar.update(min(done, bar.target), [("elbo", elbos[-1].max())])
             if self._replicas.step >= self._steps:

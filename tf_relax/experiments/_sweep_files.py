@@ -27,7 +27,7 @@ def check_is_sweep(out: pathlib.Path) -> None:
     """Raises a ValueError if a folder holds a run of something else."""
     path = out / "config.json"
     if path.exists():
-        seed = _files.read_json(path)["settings"].get("seed")
+        seed = _files.read_settings(path).get("seed")
         if not isinstance(seed, str):  # A sweep has a list.
             raise ValueError(
                 f"{out} must hold a sweep or nothing. Received: a single run. "

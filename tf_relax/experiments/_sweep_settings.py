@@ -1,12 +1,10 @@
 """Settings of a sweep: those of a run, some of them lists."""
 
-from collections.abc import Callable
 import dataclasses
 import itertools
-import math
 from typing import Any
 
-from tf_relax.experiments._settings import setting
+from tf_relax.experiments._settings import parse_number
 from tf_relax.experiments._vae_model import VAESettings
 
 # What may differ between the replicas; the last runs fastest.
@@ -22,7 +20,9 @@ SWEPT = (
 def _field(field: dataclasses.Field[Any]) -> tuple[str, Any, Any]:
     if field.name in SWEPT:
         text = f"{field.metadata['help']} One, or several with commas."
-        return field.name, str, setting(str(field.default), text)
+        metadata = {**field.metadata, "help": text}
+        swept = dataclasses.field(default=str(field.default), metadata=metadata)
+        return field.name, str, swept
     same = dataclasses.field(default=field.default, metadata=field.metadata)
     return field.name, field.type, same
 
@@ -93,18 +93,13 @@ class SweepSettings(_Fields):
 def _number(
     field: dataclasses.Field[Any], word: str, words: list[str]
 ) -> float:
-    kind: Callable[[str], Any] = int if field.type is int else float
-    low, high = (field.metadata[f"{x}_bound"] for x in ("lower", "upper"))
-    low, high = -math.inf if low is None else low, high or math.inf
     try:
-        number = kind(word)
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and low <= number <= high):
-        what = "whole numbers" if kind is int else "numbers"
+        return parse_number(field, word, whole=field.type is int)
+    except ValueError as error:
+        what = "whole numbers" if field.type is int else "numbers"
+        low = field.metadata["lower_bound"]
         raise ValueError(
             f"`{field.name}` must be {what} from {low:g} on, with commas "
             f"between them and nothing else. Received: "
             f"{field.name}={','.join(words)}, with {word!r} in it."
-        )
-    return number
+        ) from error

@@ -17,6 +17,7 @@ from tf_relax._names import unknown
 from tf_relax.experiments import _figures
 from tf_relax.experiments import _files
 from tf_relax.experiments._exact_toy import expected_loss
+from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._settings import setting
 from tf_relax.experiments._settings import write_flags
 from tf_relax.relaxations import bernoulli_draw
@@ -24,6 +25,7 @@ from tf_relax.relaxations import bernoulli_draw
 _RECORD_EVERY = 10  # Steps between two measurements of the variance.
 _FRESH_SAMPLES = 1000  # For each of them.
 _POINTS = 200  # Of u, at which a control variate is recorded.
+_LARGEST_SEED = 10**9  # Twice that, and then some, is an int32 still.
 _LEARNING_RATE = 0.01  # Of the logit's Adam, and of the control variate's.
 
 
@@ -48,15 +50,23 @@ class ToySettings:
     """What the toy is run with; the flags of `bin/toy.py`."""
 
     estimator: str = setting(
-        ",".join(TOY_ESTIMATORS), "One or several, separated by commas."
+        ",".join(TOY_ESTIMATORS),
+        "Estimators to run, with commas.",
+        choices=TOY_ESTIMATORS,
+        several=True,
+        section="Toy",
     )
-    target: float = setting(0.499, "t in f(b) = (b - t)^2.")
+    target: float = setting(
+        0.499, "t in f(b) = (b - t)^2, in units of b.", -1e3, 1e3
+    )
     steps: int = setting(10_000, "Optimizer steps, of one sample each.", 1)
     train_theta: bool = setting(
         True, "False: theta stays at 1/2, only control variates are trained."
     )
-    num_seeds: int = setting(1, "Runs of each estimator.", 1)
-    seed: int = setting(0, "Of the first run.", 0)
+    num_seeds: int = setting(1, "Runs of each estimator.", 1, 10_000)
+    seed: int = setting(
+        0, "Seed of the first run; the next has the next.", 0, _LARGEST_SEED
+    )
 
 
 def run_toy(settings: ToySettings, out: pathlib.Path) -> list[dict[str, Any]]:
@@ -85,13 +95,14 @@ def run_toy(settings: ToySettings, out: pathlib.Path) -> list[dict[str, Any]]:
     for name in names:
         final = []
         for seed in range(settings.seed, settings.seed + settings.num_seeds):
-            record, relaxation = train_toy(
-                name,
-                settings.target,
-                settings.steps,
-                seed,
-                train_theta=settings.train_theta,
-            )
+            with first_call(f"all steps of {name}, seed {seed}", True):
+                record, relaxation = train_toy(
+                    name,
+                    settings.target,
+                    settings.steps,
+                    seed,
+                    train_theta=settings.train_theta,
+                )
             key = {"estimator": name, "seed": seed}
             rows += [key | _row(record, i) for i in range(len(record["step"]))]
             relaxations += [

@@ -50,6 +50,8 @@ def train_vae(
 
     Raises:
       ConnectionError: if another process is lost.
+      FloatingPointError: if the ELBO is no longer finite; the checkpoint of
+        before stays.
       ValueError: if `out` holds a run with other settings, the data are too
         few for one call, or the devices cannot share a batch.
     """
@@ -123,7 +125,7 @@ def _fit(
         start_epoch=epoch,
     )
     valid = datasets.binary_images(data.valid, data.dynamic)
-    logging.info("%s on %s", settings.estimator, _files.device_name())
+    what = f"{settings.steps_per_call} steps of {settings.estimator}"
     model.fit(
         batches,
         shuffle=False,  # The batches are shuffled by (seed, epoch).
@@ -133,7 +135,15 @@ def _fit(
         validation_data=(valid,),
         validation_batch_size=EVALUATION_BATCH,
         validation_freq=settings.evaluate_every,
-        callbacks=[_callbacks.StopAtStep(settings.steps), *writers],
+        callbacks=[
+            _callbacks.FirstCall(what, settings.jit_compile),
+            _callbacks.StaysFinite(
+                f"Received: learning_rate={settings.learning_rate}. Lower it, "
+                "in another folder."
+            ),
+            _callbacks.StopAtStep(settings.steps),
+            *writers,
+        ],
     )
 
 
@@ -201,6 +211,10 @@ def _evaluate(
     """Returns what `summary.json` holds."""
     model.bound_samples = settings.bound_samples
     model.make_test_function(force=True)
+    logging.info(
+        "Validation and test images are evaluated, with %d samples each.",
+        max(1, settings.bound_samples),
+    )
     summary: dict[str, Any] = {"step": model.step}
     for split in ("valid", "test"):
         images = datasets.binary_images(getattr(data, split), data.dynamic)

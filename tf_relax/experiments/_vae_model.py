@@ -9,6 +9,7 @@ import keras
 from tf_relax import datasets
 from tf_relax._names import unknown
 from tf_relax.experiments._precision import PRECISIONS
+from tf_relax.experiments._settings import LARGEST_BETA
 from tf_relax.experiments._settings import setting
 from tf_relax.models import architecture
 from tf_relax.models import architectures
@@ -42,7 +43,7 @@ class VAESettings:
     """What a run is made with; the flags of `bin/train_vae.py`."""
 
     dataset: str = setting(
-        "mnist", f"One of {', '.join(sorted(datasets.LOADERS))}."
+        "mnist", "Images.", choices=sorted(datasets.LOADERS), section="Data"
     )
     data_dir: str = setting(
         "",
@@ -50,52 +51,76 @@ class VAESettings:
         "mnist, chardata.mat for omniglot. Empty: the embedded mnist.",
     )
     binarization: str = setting(
-        "static", "static, once; or dynamic, afresh at each use."
+        "static",
+        "Pixels are drawn once, or afresh at each use.",
+        choices=datasets.BINARIZATIONS,
     )
     architecture: str = setting(
-        "nonlinear", f"One of {', '.join(architectures())}."
+        "nonlinear",
+        "Stochastic layers, and the networks between them.",
+        choices=architectures(),
+        section="Model",
     )
     num_latents: int = setting(
         0, "Units of each layer; 0: 200, or 20 of categorical.", 0
     )
     num_classes: int = setting(
-        0, "Of a one-hot unit; 0: 10 of categorical, else Bernoulli units.", 0
+        0,
+        "Classes of a one-hot unit; 0: 10 of categorical, else Bernoulli "
+        "units.",
+        0,
     )
-    estimator: str = setting("relax", f"One of {', '.join(estimator_names())}.")
+    estimator: str = setting(
+        "relax",
+        "Of the gradient by the encoder.",
+        choices=estimator_names(),
+        section="Estimator",
+    )
     num_samples: int = setting(
         0, "Samples of b an image; 0: as few as the estimator needs.", 0
     )
     temperature: float = setting(
         0.5,
-        "Of the relaxed f, at the start; it is learned, but for concrete.",
+        "Of the relaxed f, in units of the logits, at the start; it is "
+        "learned, but for concrete.",
         1e-3,
     )
-    batch_size: int = setting(100, "Images an optimizer step.", 1)
+    batch_size: int = setting(
+        100, "Images an optimizer step.", 1, section="Training"
+    )
     steps: int = setting(
         10_000, "Optimizer steps, up to a multiple of steps_per_call.", 1
     )
     steps_per_call: int = setting(50, "Optimizer steps in one program.", 1)
     learning_rate: float = setting(
-        1e-3, "Of Adam, for encoder, decoder and prior.", 0.0
+        1e-3, "Of Adam, a step, for encoder, decoder and prior.", 0.0
     )
-    beta2: float = setting(0.999, "Of both Adams.", 0.0, 1.0)
+    beta2: float = setting(
+        0.999,
+        "Of both Adams: what a step keeps of second moments.",
+        0.0,
+        LARGEST_BETA,
+    )
     learning_rate_schedule: str = setting(
-        "constant", f"One of {', '.join(SCHEDULES)}; of both Adams."
+        "constant", "Of both Adams.", choices=SCHEDULES
     )
     decay_steps: int = setting(
-        0, "Steps in which a schedule other than constant comes to its end.", 0
+        0, "Steps until a schedule other than constant is at its end.", 0
     )
     final_learning_rate: float = setting(
         0.0, "Part of learning_rate that a schedule ends at.", 0.0, 1.0
     )
     control_variate_learning_rate_factor: float = setting(
-        1.0, "Learning rate of the control variate's Adam, in that of f's.", 0.0
+        1.0,
+        "Learning rate of its Adam, in units of learning_rate.",
+        0.0,
+        section="Control variate",
     )
     control_variate_pretraining: int = setting(
-        0, "Steps of the control variate alone, before all others.", 0
+        0, "Optimizer steps of it alone, before all others.", 0
     )
     network_depth: int = setting(
-        2, "Hidden layers, of 200 ReLU units, of the control variate.", 1
+        2, "Hidden layers, of 200 ReLU units, of its network.", 1
     )
     network_weight_decay: float = setting(
         0.0,
@@ -110,22 +135,29 @@ class VAESettings:
         0.0, "Epochs in which the weight of the KL term rises to 1.", 0.0
     )
     evaluate_every: int = setting(
-        1, "Epochs between two evaluations and checkpoints.", 1
+        1,
+        "Epochs between two evaluations and checkpoints.",
+        1,
+        section="Measurements",
     )
     variance_of: str = setting(
         "",
-        "Estimators, separated by commas, whose gradient variances "
-        "variance.csv follows; their control variates are trained beside, and "
-        "begin anew when a run is resumed.",
+        "Estimators whose gradient variances, in nats^2, variance.csv follows; "
+        "their control variates are trained beside, and begin anew when a run "
+        "is resumed. Empty: none.",
+        choices=estimator_names(),
+        several=True,
     )
     bound_samples: int = setting(
-        100, "Of the importance-weighted bound at the end; 0: none.", 0
+        100, "Samples an image of the bound at the end; 0: no bound.", 0
     )
-    jit_compile: bool = setting(True, "Whether XLA compiles the steps.")
+    jit_compile: bool = setting(
+        True, "Whether XLA compiles the steps.", section="Computation"
+    )
     matmul_precision: str = setting(
-        "tensorfloat32", f"Of matrix products; one of {', '.join(PRECISIONS)}."
+        "tensorfloat32", "Of matrix products.", choices=PRECISIONS
     )
-    seed: int = setting(0, "Of weights, order of images and draws.", 0)
+    seed: int = setting(0, "Seed of weights, order of images and draws.", 0)
 
 
 def make_model(

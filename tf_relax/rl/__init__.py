@@ -7,6 +7,7 @@ from tf_relax.rl._classic_control import Pendulum
 from tf_relax.rl._control_variate import ActionValue
 from tf_relax.rl._environment import Environment
 from tf_relax.rl._environment import Transition
+from tf_relax.rl._gradient import OBJECTIVES
 from tf_relax.rl._gradient import policy_gradient
 from tf_relax.rl._gradient import PolicyGradient
 from tf_relax.rl._learner import Learner
@@ -49,6 +50,7 @@ __all__ = [
     "LinearQuadratic",
     "MountainCarContinuous",
     "Normaliser",
+    "OBJECTIVES",
     "Optimizers",
     "Pendulum",
     "Perceptrons",
