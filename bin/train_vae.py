@@ -44,7 +44,7 @@ def main(argv):
     except KeyboardInterrupt:
         logging.warning("Stopped. The same command resumes the run.")
         sys.exit(130)
-    except (ValueError, OSError) as error:
+    except (ArithmeticError, ValueError, OSError) as error:
         sys.exit(f"train_vae: {error}")
 
 

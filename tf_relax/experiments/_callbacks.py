@@ -6,7 +6,10 @@ from typing import Any
 
 import keras
 
+from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
+
+ENDING = ".keras"  # Of the checkpoints.
 
 
 class MetricsCSV(keras.callbacks.Callback):
@@ -70,10 +73,9 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
         if (epoch + 1) % self._every == 0 or self.model.stop_training:
-            path = self._folder / f"epoch_{epoch + 1:05d}.keras"
+            path = _checkpoints.of_epoch(self._folder, epoch + 1, ENDING)
             _files.replace(path, self.model.save)
-            for old in checkpoints(self._folder)[:-2]:
-                old.unlink()
+            _checkpoints.remove_old(self._folder, ENDING)
 
 
 class StopAtStep(keras.callbacks.Callback):
@@ -107,15 +109,3 @@ class StopAtStep(keras.callbacks.Callback):
         self._bar.update(shown, [("elbo", (logs or {}).get("elbo", 0.0))])
         if step >= self._steps:
             self.model.stop_training = True
-
-
-def checkpoints(
-    folder: pathlib.Path, ending: str = ".keras"
-) -> list[pathlib.Path]:
-    """Returns the checkpoints of a run, oldest first."""
-    return sorted(folder.glob(f"epoch_*{ending}"))
-
-
-def epoch_of(checkpoint: pathlib.Path) -> int:
-    """Returns how many epochs were done at a checkpoint."""
-    return int(checkpoint.stem.split("_")[1])

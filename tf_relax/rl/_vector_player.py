@@ -56,6 +56,11 @@ class VectorPlayer(Player):
             lambda *paths: learn(learner, Trajectories(*paths)), **options
         )
 
+    @property
+    def is_restored(self) -> bool:
+        """See `Player.is_restored`."""
+        return self._num_steps is None and self._environment.obeys_seeds
+
     def updates(self, num_updates: int) -> Progress:
         """See `Player.updates`."""
         found = [self._learn(*self.trajectories()) for _ in range(num_updates)]
