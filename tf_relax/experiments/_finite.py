@@ -94,7 +94,7 @@ def likely_cause(name: str, settings: VAESettings) -> str:
             "temperature is too low. Received: learning_rate="
             f"{settings.learning_rate:g}, control_variate_learning_rate_factor="
             f"{settings.control_variate_learning_rate_factor:g}, temperature="
-            f"{settings.temperature:g}. Lower the factor or raise temperature."
+            f"{settings.temperature:g}. Lower a rate or raise temperature."
         )
     return (
         "Likely cause: a learning rate that is too high. Received: "

@@ -80,21 +80,19 @@ class Tracer:
         """Yields what a step computes, before it changes anything."""
         model = self._model
         posterior = model.posterior(images)
-        yield (
-            "logits of q(b | x)",
-            getattr(posterior, "first", posterior).logits,
-        )
-        trained = set(
-            map(id, model.model_variables + model.estimator_variables)
-        )
-        pairs = [(name, v) for name, v in changing(model) if id(v) in trained]
+        first = getattr(posterior, "first", posterior)
+        yield "the logits of q(b | x)", first.logits
+        # The control variate first: the encoder's gradient is made with it.
+        variables = model.estimator_variables + model.model_variables
         found = model._gradients(
             images,
-            [v for _, v in pairs],
+            variables,
             _objective.training_seed,
             model.optimizer.iterations,
         )
         yield "the ELBO", found.elbo
-        for (name, _), gradient in zip(pairs, found.gradients, strict=True):
+        names = {id(variable): name for name, variable in changing(model)}
+        for variable, gradient in zip(variables, found.gradients, strict=True):
             if gradient is not None:
-                yield f"the gradient of {name}", tf.convert_to_tensor(gradient)
+                name = f"the gradient of {names[id(variable)]}"
+                yield name, tf.convert_to_tensor(gradient)

@@ -53,7 +53,10 @@ class VectorPlayer(Player):
         self._act = tf.function(self._actions, **options)
         learn = learn_episodes if num_steps is None else learn_steps
         self._learn = tf.function(
-            lambda *paths: learn(learner, Trajectories(*paths)), **options
+            lambda *paths: learn(
+                learner, Trajectories(*map(tf.convert_to_tensor, paths))
+            ),
+            **options,
         )
 
     @property
