@@ -345,18 +345,6 @@ def test_precisions_by_what_they_do_to_a_gradient(tmp_path):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_run_of_an_earlier_version_had_the_defaults(tmp_path):
-    _train(tmp_path, steps=40)
-    config = json.loads((tmp_path / "config.json").read_text())
-    del config["settings"]["matmul_precision"]
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    _train(tmp_path, steps=40)  # Nothing is left to do.
-    config["settings"]["matmul_precision"] = "float32"
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="matmul_precision 'float32'"):
-        _train(tmp_path, steps=40, matmul_precision="bfloat16")
-
-
 def test_matrix_products_of_a_step_are_counted():
     # Encoder and decoder forward, and the derivatives by their kernels; none
     # by the image, and none by b.

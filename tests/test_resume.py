@@ -1,5 +1,6 @@
 """Runs that are stopped at any moment: nothing is lost, nothing damaged."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -21,6 +22,7 @@ from tf_relax.experiments import _callbacks
 from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _plots
 from tf_relax.experiments import _vae
+from tf_relax.experiments._settings import check_same
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Even though the `tf.config.experimental_run_functions_eagerly"
@@ -411,6 +413,53 @@ def test_the_last_good_checkpoint_stays(trained, tmp_path):
         _vae_run(out, steps=20)
     assert path.read_bytes() == before
     assert (out / "metrics.csv").read_text() == rows
+
+
+def test_a_policy_that_is_not_finite_or_damaged(tmp_path):
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    _episodes_run(straight)
+    shutil.copytree(straight, broken)
+    path = broken / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    _episodes_run(broken)
+    _assert_same_run(straight, broken)
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["v0"] = np.full_like(arrays["v0"], np.nan)
+    np.savez(path, **arrays)
+    before = path.read_bytes()
+    message = "is no longer finite after 4 updates.*Lower the learning rates"
+    with pytest.raises(FloatingPointError, match=message):
+        _episodes_run(broken, max_episodes=4)
+    assert path.read_bytes() == before
+
+
+def test_a_run_of_an_earlier_version_had_the_defaults(tmp_path):
+    path, settings = tmp_path / "config.json", experiments.VAESettings()
+    old = {k: v for k, v in vars(settings).items() if k != "matmul_precision"}
+    path.write_text(json.dumps({"settings": old}))
+    check_same(settings, path, may_differ=())
+    with pytest.raises(ValueError, match="'tensorfloat32', now 'bfloat16'"):
+        check_same(
+            dataclasses.replace(settings, matmul_precision="bfloat16"),
+            path,
+            may_differ=(),
+        )
+
+
+def test_environments_that_begin_anew_are_said(tmp_path, caplog):
+    pytest.importorskip("gymnasium")
+    settings = dict(
+        env="CartPole-v1",
+        env_backend="gymnasium",
+        estimator="reinforce",
+        steps_per_update=20,
+    )
+    for episodes in (1, 4):
+        with caplog.at_level("WARNING"):
+            _episodes_run(tmp_path, max_episodes=episodes, **settings)
+        said = "The environments begin new episodes" in caplog.text
+        assert said == (episodes == 4)
 
 
 def test_a_control_variate_that_is_not_finite_is_named(tmp_path):
