@@ -42,13 +42,17 @@ def replace(
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise OSError(
-            f"No space is left to write {path} ({os.strerror(error.errno)}). "
-            "What was written before is whole. Make room, and give the same "
-            "command again."
-        ) from error
+        raise no_space(path) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def no_space(path: pathlib.Path) -> OSError:
+    """Returns the error of a disk that is full."""
+    return OSError(
+        f"No space is left to write {path}. What was written before is whole. "
+        "Make room, and give the same command again."
+    )
 
 
 def remove_drafts(folder: pathlib.Path) -> None:

@@ -16,6 +16,7 @@ from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
 from tf_relax.experiments._events import event_writer
+from tf_relax.experiments._events import full_disk_said
 from tf_relax.experiments._rl_environments import solved_at
 from tf_relax.experiments._rl_history import History
 from tf_relax.experiments._rl_settings import make_player
@@ -65,9 +66,10 @@ def train_rl(settings: RLSettings, out: pathlib.Path) -> dict[str, Any]:
         {"settings": dataclasses.asdict(settings)}
         | _files.provenance(settings.seed, settings.jit_compile),
     )
-    while run.goes_on():
-        run.call()
-    return run.finish()
+    with full_disk_said(out):
+        while run.goes_on():
+            run.call()
+        return run.finish()
 
 
 class _Run:

@@ -17,6 +17,7 @@ from tf_relax.experiments import _finite
 from tf_relax.experiments import _plots
 from tf_relax.experiments._devices import Devices
 from tf_relax.experiments._devices import make_devices
+from tf_relax.experiments._events import full_disk_said
 from tf_relax.experiments._events import has_tensorboard
 from tf_relax.experiments._precision import matmul_precision
 from tf_relax.experiments._settings import check_same
@@ -71,7 +72,8 @@ def train_vae(
         binarization=settings.binarization,
     )
     call_size(settings, len(data.train))
-    with devices.joined(), matmul_precision(settings.matmul_precision):
+    precision = matmul_precision(settings.matmul_precision)
+    with full_disk_said(out), devices.joined(), precision:
         return _train(settings, data, out, devices)
 
 
