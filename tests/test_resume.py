@@ -209,10 +209,10 @@ def _interrupt(patch, where, name, at):
         (
             _vae_run,
             (_callbacks.StopAtStep, "on_train_batch_end"),
-            (4, 8, 12, 16, 20),
+            (4, 12, 20),
         ),
         (_sweep_run, (models.Replicas, "train"), (10,)),
-        (_episodes_run, (rl.TensorFlowPlayer, "updates"), (9, 11)),
+        (_episodes_run, (rl.TensorFlowPlayer, "updates"), (11,)),
         (_steps_run, (rl.TensorFlowPlayer, "updates"), (13,)),
         (_gymnasium_run, (rl.VectorPlayer, "updates"), (10,)),
     ],
