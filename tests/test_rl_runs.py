@@ -19,6 +19,15 @@ def _settings(**kwargs):
     return experiments.RLSettings(**small | kwargs)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run."""
+    out = tmp_path_factory.mktemp("trained")
+    settings = _settings(max_episodes=10, estimator="a2c", jit_compile=False)
+    experiments.train_rl(settings, out)
+    return out
+
+
 @pytest.mark.parametrize("estimator", ["a2c", "relax"])
 def test_cartpole_is_learned(estimator, tmp_path):
     summary = experiments.train_rl(
@@ -70,76 +79,6 @@ def test_every_kind_of_run_is_finite(settings, tmp_path):
         assert len(own) == run["episodes"] >= 6
         # Of whole episodes, and of those that were still going on.
         assert run["env_steps"] >= int(own[-1]["env_steps"])
-
-
-class _Killed(Exception):
-    """Stands for a process that dies."""
-
-
-def _without_seconds(path):
-    return [
-        {name: x for name, x in row.items() if name != "seconds"}
-        for row in test_bin._rows(path)
-    ]
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"max_episodes": 40},
-        {
-            "max_episodes": 0,
-            "max_env_steps": 1500,
-            "num_envs": 2,
-            "steps_per_update": 20,
-            "normalise_observations": True,
-            "variance_every": 5,
-            "variance_episodes": 3,
-        },
-    ],
-    ids=["episodes", "steps"],
-)
-def test_resumed_run_is_bitwise_the_run_that_was_not_stopped(
-    settings, tmp_path, monkeypatch
-):
-    settings = _settings(**settings)
-    experiments.train_rl(settings, tmp_path / "straight")
-    original, calls = _rl._Run._save, []
-
-    def die_at_the_third(run):
-        calls.append(run)
-        if len(calls) == 3:
-            raise _Killed
-        original(run)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_rl._Run, "_save", die_at_the_third)
-        with pytest.raises(_Killed):
-            experiments.train_rl(settings, tmp_path / "stopped")
-    experiments.train_rl(settings, tmp_path / "stopped")
-    assert _without_seconds(
-        tmp_path / "straight" / "metrics.csv"
-    ) == _without_seconds(tmp_path / "stopped" / "metrics.csv")
-    files = [
-        np.load(tmp_path / name / "checkpoint.npz")
-        for name in ("straight", "stopped")
-    ]
-    for name in files[0].files:
-        one, two = (file[name] for file in files)
-        if name == "episodes":  # Whose seconds differ.
-            for column in set(one.dtype.names) - {"seconds"}:
-                np.testing.assert_array_equal(one[column], two[column])
-        elif name != "seconds":
-            np.testing.assert_array_equal(one, two)
-    for name in ("straight", "stopped"):
-        found = tmp_path / name / "variance.csv"
-        assert found.exists() == (settings.variance_every > 0)
-    if settings.variance_every:
-        measured = [
-            test_bin._rows(tmp_path / name / "variance.csv")
-            for name in ("straight", "stopped")
-        ]
-        assert measured[0] == measured[1]
 
 
 def test_a_run_begins_with_the_same_weights_whatever_is_beside_it():
@@ -282,30 +221,6 @@ def test_history_counts_episodes_in_the_order_of_their_ends():
     assert history.fewest_episodes() == 3
 
 
-def test_weights_that_are_not_finite_do_not_reach_the_checkpoint(tmp_path):
-    settings = _settings(max_episodes=10)
-    experiments.train_rl(settings, tmp_path)
-    before = (tmp_path / "checkpoint.npz").read_bytes()
-    with np.load(tmp_path / "checkpoint.npz") as file:
-        arrays = dict(file)
-    arrays["v0"] = np.full_like(arrays["v0"], np.nan)
-    np.savez(tmp_path / "checkpoint.npz", **arrays)
-    broken = (tmp_path / "checkpoint.npz").read_bytes()
-    assert broken != before
-    with pytest.raises(FloatingPointError, match="Lower the learning rates"):
-        experiments.train_rl(_settings(max_episodes=20), tmp_path)
-    assert (tmp_path / "checkpoint.npz").read_bytes() == broken
-
-
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    settings = _settings(max_episodes=10)
-    experiments.train_rl(settings, tmp_path)
-    path = tmp_path / "checkpoint.npz"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"checkpoint.npz is damaged"):
-        experiments.train_rl(_settings(max_episodes=20), tmp_path)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -366,14 +281,6 @@ def test_thresholds_are_ours_gymnasiums_or_none():
     assert history.summary(float("inf"), 0)["threshold"] is None
 
 
-def test_a_folder_of_another_run_is_refused(tmp_path):
-    experiments.train_rl(_settings(max_episodes=10), tmp_path)
-    with pytest.raises(ValueError, match=r"learning_rate 0.01, now 0.5"):
-        experiments.train_rl(
-            _settings(max_episodes=10, learning_rate=0.5), tmp_path
-        )
-
-
 @pytest.mark.parametrize("old", sorted(_rl_environments._RENAMED))
 def test_old_ids_get_ids_that_gymnasium_knows(old):
     gymnasium = pytest.importorskip("gymnasium")
@@ -406,10 +313,9 @@ def test_policies_of_another_run_are_taken_and_stay(tmp_path):
         ({"start_from": "nowhere"}, "Received: start_from=nowhere"),
     ],
 )
-def test_policies_that_do_not_fit_are_named(other, message, tmp_path):
-    experiments.train_rl(_settings(max_episodes=10), tmp_path / "first")
+def test_policies_that_do_not_fit_are_named(other, message, trained, tmp_path):
     settings = _settings(
-        **{"max_episodes": 10, "start_from": str(tmp_path / "first")} | other
+        **{"max_episodes": 10, "start_from": str(trained)} | other
     )
     with pytest.raises(ValueError, match=message):
         experiments.train_rl(settings, tmp_path / "second")
@@ -432,16 +338,15 @@ def test_a_policy_is_played_and_shown(tmp_path):
     assert rows == experiments.play(settings, tmp_path)
 
 
-def test_play_says_what_is_wrong(tmp_path):
+def test_play_says_what_is_wrong(trained, tmp_path):
     pytest.importorskip("gymnasium")
     with pytest.raises(FileNotFoundError, match="No run at"):
         experiments.play(experiments.PlaySettings(), tmp_path)
-    experiments.train_rl(_settings(max_episodes=10), tmp_path)
     with pytest.raises(ValueError, match="are 0 to 1. Received: run_seed=2"):
-        experiments.play(experiments.PlaySettings(run_seed=2), tmp_path)
+        experiments.play(experiments.PlaySettings(run_seed=2), trained)
     with pytest.raises(ValueError, match=r"must end in .gif"):
         experiments.play(
-            experiments.PlaySettings(video="a.mp4", num_episodes=1), tmp_path
+            experiments.PlaySettings(video="a.mp4", num_episodes=1), trained
         )
 
 

@@ -1,15 +1,17 @@
 """Keras callbacks of a run that can be stopped and resumed."""
 
 import contextlib
-import math
 import pathlib
 import time
 from typing import Any
 
 import keras
 
+from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
 from tf_relax.experiments._progress import first_call
+
+ENDING = ".keras"  # Of the checkpoints.
 
 
 class MetricsCSV(keras.callbacks.Callback):
@@ -73,10 +75,9 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
         if (epoch + 1) % self._every == 0 or self.model.stop_training:
-            path = self._folder / f"epoch_{epoch + 1:05d}.keras"
+            path = _checkpoints.of_epoch(self._folder, epoch + 1, ENDING)
             _files.replace(path, self.model.save)
-            for old in checkpoints(self._folder)[:-2]:
-                old.unlink()
+            _checkpoints.remove_old(self._folder, ENDING)
 
 
 class FirstCall(keras.callbacks.Callback):
@@ -101,27 +102,6 @@ class FirstCall(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
         self._waiting.close()  # Again and again, to no effect.
-
-
-class StaysFinite(keras.callbacks.Callback):
-    """Ends training with an error once the ELBO is no number any more.
-
-    Args:
-      advice: what to do about it.
-    """
-
-    def __init__(self, advice: str) -> None:
-        """See the class."""
-        super().__init__()
-        self._advice = advice
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """See `keras.callbacks.Callback`."""
-        if not math.isfinite((logs or {}).get("elbo", 0.0)):
-            raise FloatingPointError(
-                f"The ELBO is not finite after {self.model.step} steps. "
-                f"{self._advice}"
-            )
 
 
 class StopAtStep(keras.callbacks.Callback):
@@ -155,15 +135,3 @@ class StopAtStep(keras.callbacks.Callback):
         self._bar.update(shown, [("elbo", (logs or {}).get("elbo", 0.0))])
         if step >= self._steps:
             self.model.stop_training = True
-
-
-def checkpoints(
-    folder: pathlib.Path, ending: str = ".keras"
-) -> list[pathlib.Path]:
-    """Returns the checkpoints of a run, oldest first."""
-    return sorted(folder.glob(f"epoch_*{ending}"))
-
-
-def epoch_of(checkpoint: pathlib.Path) -> int:
-    """Returns how many epochs were done at a checkpoint."""
-    return int(checkpoint.stem.split("_")[1])

@@ -13,6 +13,7 @@ import zipfile
 import keras
 
 from tf_relax._output import read_csv
+from tf_relax._output import remove_drafts
 from tf_relax._output import replace
 from tf_relax._output import write_csv
 from tf_relax.experiments._hardware import cpu_threads
@@ -28,6 +29,7 @@ __all__ = [
     "read_csv",
     "read_json",
     "read_settings",
+    "remove_drafts",
     "replace",
     "write_csv",
     "write_json",
@@ -51,7 +53,13 @@ def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
     """Returns the content of a JSON file."""
-    content: dict[str, Any] = json.loads(path.read_text())
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} must be JSON. Received: a damaged file ({error}). Choose "
+            "another folder."
+        ) from error
     return content
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_relax import relaxations
 from tf_relax import rl
 from tf_relax.experiments import _files
+from tf_relax.experiments._rl import newest_checkpoint
 from tf_relax.experiments._rl import restore_checkpoint
 from tf_relax.experiments._rl_environments import make_gymnasium
 from tf_relax.experiments._rl_settings import make_learner
@@ -49,7 +50,8 @@ def play(settings: PlaySettings, run: pathlib.Path) -> list[dict[str, Any]]:
         raise ValueError(
             f"`video` must end in .gif. Received: video={settings.video}."
         )
-    if not (run / "checkpoint.npz").is_file():
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is None:
         raise FileNotFoundError(
             f"No run at {run}. Expected the folder of a run of train_rl, with "
             "its checkpoint.npz."
@@ -57,7 +59,7 @@ def play(settings: PlaySettings, run: pathlib.Path) -> list[dict[str, Any]]:
     trained = of_run(RLSettings, run)
     environment = make_gymnasium(trained.env, 1, pictures=bool(settings.video))
     learner = make_learner(trained, environment)
-    history = restore_checkpoint(run, learner.variables, trained)
+    history = restore_checkpoint(checkpoint, learner.variables, trained)
     means = [history.means(i) for i in range(trained.num_seeds)]
     best = int(np.argmax([x[-1] if len(x) else -np.inf for x in means]))
     chosen = best if settings.run_seed < 0 else settings.run_seed - trained.seed

@@ -4,11 +4,9 @@ from collections.abc import Callable, Sequence
 import contextlib
 import dataclasses
 import functools
-import io
 import pathlib
 import time
 from typing import Any
-import zipfile
 
 from absl import logging
 import numpy as np
@@ -16,9 +14,11 @@ import tensorflow as tf
 
 from tf_relax import relaxations
 from tf_relax import rl
+from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
 from tf_relax.experiments._events import event_writer
+from tf_relax.experiments._events import full_disk_said
 from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._rl_environments import solved_at
 from tf_relax.experiments._rl_history import History
@@ -35,14 +35,16 @@ def train_rl(settings: RLSettings, out: pathlib.Path) -> dict[str, Any]:
     """Trains, or goes on training, in the folder `out`.
 
     Interrupted, it leaves a run that the same call resumes from the last
-    checkpoint: bitwise as if it had not been with TensorFlow dynamics; with
-    other environments, whose state cannot be kept, by new episodes.
+    checkpoint: bitwise as if it had not been with TensorFlow dynamics, and
+    with updates of whole episodes in gymnasium's environments; else, where the
+    state of an environment cannot be kept, by new episodes, and says so.
 
     Args:
       settings: of the run.
       out: its folder: `config.json`, `flags.txt`, `metrics.csv`,
-        `checkpoint.npz`, `events/` for TensorBoard, `variance.csv` if it is
-        measured, and at the end `summary.json` and `curves.png`.
+        `checkpoint.npz` and the one before it, `events/` for TensorBoard,
+        `variance.csv` if it is measured, and at the end `summary.json` and
+        `curves.png`.
 
     Returns:
       What `summary.json` holds, by seed: whether and when it was solved, in
@@ -53,12 +55,14 @@ def train_rl(settings: RLSettings, out: pathlib.Path) -> dict[str, Any]:
         unknown.
       FloatingPointError: if weights are no longer finite; the checkpoint of
         before stays.
+      OSError: if the disk is full; what was written before is whole.
       ImportError: if what an environment needs is missing.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` must be a folder. Received: the file {out}.")
     ends = ("max_episodes", "max_env_steps", "stop_when_solved")
     check_same(settings, out / "config.json", may_differ=ends)
+    _files.remove_drafts(out)
     run = _Run(settings, out)
     write_flags(settings, out / "flags.txt")
     _files.write_json(
@@ -66,9 +70,10 @@ def train_rl(settings: RLSettings, out: pathlib.Path) -> dict[str, Any]:
         {"settings": dataclasses.asdict(settings)}
         | _files.provenance(settings.seed, settings.jit_compile),
     )
-    while run.goes_on():
-        run.call()
-    return run.finish()
+    with full_disk_said(out):
+        while run.goes_on():
+            run.call()
+        return run.finish()
 
 
 class _Run:
@@ -171,22 +176,21 @@ class _Run:
             ]
 
     def _save(self) -> None:
-        values = [np.asarray(v) for v in self._variables]
-        if not all(np.isfinite(x).all() for x in values):
-            raise FloatingPointError(
-                "Weights are no longer finite after "
-                f"{int(self._history.updates)} updates. Received: "
-                f"learning_rate={self._settings.learning_rate}. Lower the "
-                "learning rates, in another folder; what was saved before "
-                f"stays in {self._out}."
-            )
-        arrays = {f"v{i}": x for i, x in enumerate(values)}
-        arrays |= self._history.arrays()
+        for variable in self._variables:
+            if not np.isfinite(np.asarray(variable)).all():
+                raise FloatingPointError(
+                    f"{getattr(variable, 'path', variable.name)} is no longer "
+                    f"finite after {int(self._history.updates)} updates. "
+                    "Likely cause: a learning rate that is too high. Received: "
+                    f"learning_rate={self._settings.learning_rate:g}. Lower "
+                    "the learning rates, in another folder; what was saved "
+                    f"before stays in {self._out}."
+                )
         # Rows first: a resumed run has those of its checkpoint, or more.
         self._write_tables()
-        _files.replace(
-            self._out / "checkpoint.npz",
-            lambda draft: np.savez(draft, **arrays),  # type: ignore[arg-type]
+        path, before = _places(self._out)
+        _checkpoints.save_arrays(
+            path, self._variables, self._history.arrays(), before=before
         )
 
     def _write_tables(self) -> None:
@@ -196,12 +200,13 @@ class _Run:
             _files.write_csv(self._out / "variance.csv", self._variances)
 
     def _restore(self) -> None:
-        if not (self._out / "checkpoint.npz").exists():
+        path = newest_checkpoint(self._out)
+        if path is None:
             if self._settings.start_from:
                 self._take_policies(pathlib.Path(self._settings.start_from))
             return
         self._history = restore_checkpoint(
-            self._out, self._variables, self._settings
+            path, self._variables, self._settings
         )
         updates = int(self._history.updates)
         self._variances = [
@@ -210,6 +215,12 @@ class _Run:
             if int(row["update"]) < updates
         ]
         logging.info("Resuming after %d updates", updates)
+        if not self._player.is_restored:
+            logging.warning(
+                "The environments begin new episodes, since their state cannot "
+                "be kept: the policies go on as they were, but the run will "
+                "not be the one that it would have been."
+            )
 
     def _take_policies(self, folder: pathlib.Path) -> None:
         """Sets the policies, and what they see, to those of another run."""
@@ -229,7 +240,13 @@ class _Run:
                     f"Received: {theirs!r} there, {ours!r} here."
                 )
         learner, _ = make_player(other)
-        restore_checkpoint(folder, learner.variables, other)
+        checkpoint = newest_checkpoint(folder)
+        if checkpoint is None:
+            raise ValueError(
+                "`start_from` must be the folder of a run that has learned. "
+                f"Received: start_from={folder}, without a checkpoint."
+            )
+        restore_checkpoint(checkpoint, learner.variables, other)
         for mine, theirs in zip(
             self._learner.policy_variables,
             learner.policy_variables,
@@ -257,26 +274,29 @@ class _Run:
         self._events.flush()
 
 
-def restore_checkpoint(
-    folder: pathlib.Path, variables: Sequence[Any], settings: RLSettings
-) -> History:
-    """Sets variables to those of a run's checkpoint; returns its episodes.
+def newest_checkpoint(folder: pathlib.Path) -> pathlib.Path | None:
+    """Returns the newest whole checkpoint of a run; None if it has none.
 
     Raises:
-      ValueError: if the checkpoint is damaged.
+      ValueError: if all that it has are damaged.
     """
-    path = folder / "checkpoint.npz"
-    try:
-        # Not by its path: of a damaged file NumPy would leave it open.
-        with np.load(io.BytesIO(path.read_bytes())) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}). Delete it to begin anew, or "
-            "choose another folder."
-        ) from error
-    for i, variable in enumerate(variables):
-        variable.assign(arrays[f"v{i}"])
+    return _checkpoints.newest(_places(folder))
+
+
+def restore_checkpoint(
+    path: pathlib.Path, variables: Sequence[Any], settings: RLSettings
+) -> History:
+    """Sets variables to those of a checkpoint; returns the run's episodes.
+
+    Raises:
+      ValueError: if it is of another version of tf_relax, or another run.
+    """
     history = History(settings.num_seeds, settings.window)
-    history.restore(arrays)
+    names = list(history.arrays())
+    history.restore(_checkpoints.restore_arrays(path, variables, names))
     return history
+
+
+def _places(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns where the newest checkpoint lies, and the one before."""
+    return [folder / "checkpoint.npz", folder / "checkpoint.before.npz"]

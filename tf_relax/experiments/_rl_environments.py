@@ -128,6 +128,7 @@ def make_envpool(name: str, copies: int, seed: int) -> rl.VectorEnvironment:
             made.action_space,
             copies,
             made.spec.config.max_episode_steps,
+            obeys_seeds=False,
         )
 
 

@@ -160,10 +160,11 @@ def check_same(
     # What a run of an earlier version had no setting for was as by default.
     old = {f.name: f.default for f in dataclasses.fields(settings)}
     old |= _files.read_settings(path)
+    now = dataclasses.asdict(settings)
     differing = [
-        f"{name} {old[name]!r}, now {value!r}"
-        for name, value in dataclasses.asdict(settings).items()
-        if name not in may_differ and old[name] != value
+        f"{name} {value!r}, now {now.get(name, 'no such setting')!r}"
+        for name, value in old.items()
+        if name not in may_differ and (name not in now or now[name] != value)
     ]
     if differing:
         raise ValueError(

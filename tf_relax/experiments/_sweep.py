@@ -15,6 +15,7 @@ import numpy as np
 from tf_relax import datasets
 from tf_relax.experiments import _files
 from tf_relax.experiments import _sweep_files
+from tf_relax.experiments._finite import likely_cause
 from tf_relax.experiments._precision import matmul_precision
 from tf_relax.experiments._progress import first_call
 from tf_relax.experiments._settings import check_same
@@ -46,8 +47,10 @@ def train_sweep(settings: SweepSettings, out: pathlib.Path) -> dict[str, Any]:
       what each one's ELBOs and bounds are, in nats.
 
     Raises:
-      ValueError: if a list is malformed, `out` holds another sweep, or the
-        data are too few for one call.
+      FloatingPointError: if the numbers of no replica are finite any more.
+      OSError: if the disk is full; what was written before is whole.
+      ValueError: if a list is malformed, `out` holds another sweep or no
+        whole checkpoint, or the data are too few for one call.
     """
     with matmul_precision(settings.matmul_precision):
         return _train(settings, out)
@@ -78,6 +81,7 @@ def _train(settings: SweepSettings, out: pathlib.Path) -> dict[str, Any]:
         {"settings": dataclasses.asdict(settings)}
         | _files.provenance(runs[0].seed, settings.jit_compile),
     )
+    _files.remove_drafts(out)
     rows = _Loop(runs, replicas, data, size, epoch, out).run()
     return _finish(runs, replicas, data, rows, out)
 
@@ -144,6 +148,7 @@ class _Loop:
             )
             for seed in replicas.sources
         ]
+        self._not_finite: set[int] = set()  # Which was said already.
         rows = _files.read_csv(out / "metrics.csv")
         self._rows: list[dict[str, Any]] = [
             dict(row) for row in rows if int(row["epoch"]) <= epoch
@@ -155,7 +160,10 @@ class _Loop:
         left = max(0, self._steps - self._replicas.step)
         bar = keras.utils.Progbar(left, width=20, unit_name="step")
         while self._replicas.step < self._steps:
-            elbo = self._train(bar, self._replicas.step - self._steps + left)
+            before = self._replicas.step
+            elbos = self._train(bar, before - self._steps + left)
+            self._check_finite(before, elbos)
+            elbo = elbos.mean(0)
             self._epoch += 1
             due = self._epoch % self._every == 0
             found = self._evaluate() if due else {}
@@ -168,7 +176,7 @@ class _Loop:
         return self._rows
 
     def _train(self, bar: Any, done: int) -> np.ndarray:
-        """Trains for an epoch, or its rest; returns the mean ELBOs, `[R]`."""
+        """Trains for an epoch, or its rest; returns the ELBOs, `[T, R]`."""
         begin, elbos = time.perf_counter(), []
         for source in self._sources:
             source.on_epoch_begin()
@@ -184,7 +192,42 @@ class _Loop:
         for source in self._sources:
             source.on_epoch_end()
         self._seconds += time.perf_counter() - begin
-        return np.asarray(elbos, np.float64).mean(0)
+        return np.asarray(elbos, np.float64)
+
+    def _check_finite(self, before: int, elbos: np.ndarray) -> None:
+        """Warns of each replica that is not finite any more.
+
+        It goes on, as the others do, which it cannot disturb.
+
+        Args:
+          before: steps that were done before the epoch.
+          elbos: of its calls, `[T, R]`.
+
+        Raises:
+          FloatingPointError: if no replica is finite.
+        """
+        finite = np.isfinite(elbos)
+        bad = dict.fromkeys(np.flatnonzero(~finite.all(0)).tolist(), "its ELBO")
+        bad |= self._replicas.not_finite()
+        messages = {}
+        for replica, name in bad.items():
+            # A variable may be so after the last call.
+            call = int(np.append(finite[:, replica], False).argmin())
+            first = before + 1 + call * self._replicas.steps_per_call
+            messages[replica] = (
+                f"Replica {_sweep_files.key(self._runs, replica)} is not "
+                f"finite from step {min(first, self._replicas.step)} on or "
+                f"soon after: {name}. "
+                + likely_cause(name, self._runs[replica])
+            )
+        if len(bad) == len(self._runs):
+            raise FloatingPointError(
+                f"{messages[0]} No replica is left. What was saved before "
+                f"stays in {self._out}."
+            )
+        for replica in bad.keys() - self._not_finite:
+            logging.warning("%s The others go on.", messages[replica])
+        self._not_finite |= bad.keys()
 
     def _evaluate(self) -> dict[str, np.ndarray]:
         found = self._replicas.measure(self._valid, batch_size=EVALUATION_BATCH)

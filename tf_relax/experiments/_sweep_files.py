@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 import pathlib
 from typing import Any
-import zipfile
 
-from absl import logging
 import numpy as np
 
-from tf_relax.experiments import _callbacks
+from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
 from tf_relax.experiments._sweep_settings import SWEPT
@@ -37,38 +35,18 @@ def check_is_sweep(out: pathlib.Path) -> None:
 
 def save(replicas: Replicas, epoch: int, folder: pathlib.Path) -> None:
     """Writes a checkpoint, and removes all but the newest two."""
-    arrays: dict[str, Any] = {
-        f"v{i}": np.asarray(v) for i, v in enumerate(replicas.variables)
-    }
-    path = folder / f"epoch_{epoch:05d}{_ENDING}"
-    _files.replace(path, lambda draft: np.savez(draft, **arrays))
-    for old in _callbacks.checkpoints(folder, _ENDING)[:-2]:
-        old.unlink()
+    path = _checkpoints.of_epoch(folder, epoch, _ENDING)
+    _checkpoints.save_arrays(path, replicas.variables)
+    _checkpoints.remove_old(folder, _ENDING)
 
 
 def restore(replicas: Replicas, folder: pathlib.Path) -> int:
     """Takes the newest whole checkpoint; returns its epoch, 0 if none."""
-    for path in reversed(_callbacks.checkpoints(folder, _ENDING)):
-        try:
-            # NumPy does not close what it cannot read.
-            with open(path, "rb") as file, np.load(file) as arrays:
-                values = [arrays[f"v{i}"] for i in range(len(arrays.files))]
-        except (
-            EOFError,
-            OSError,
-            ValueError,
-            KeyError,
-            zipfile.BadZipFile,
-        ) as error:
-            logging.warning(
-                "%s is damaged (%s); taking the one before it.", path, error
-            )
-        else:
-            for own, value in zip(replicas.variables, values, strict=True):
-                own.assign(value)
-            logging.info("Resuming from %s", path)
-            return _callbacks.epoch_of(path)
-    return 0
+    path = _checkpoints.newest(_checkpoints.in_folder(folder, _ENDING))
+    if path is None:
+        return 0
+    _checkpoints.restore_arrays(path, replicas.variables)
+    return _checkpoints.epoch_of(path)
 
 
 def key(runs: Sequence[VAESettings], replica: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tf_relax.experiments import _figures
 from tf_relax.experiments import _files
 from tf_relax.experiments._exact_toy import expected_loss
 from tf_relax.experiments._progress import first_call
+from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import setting
 from tf_relax.experiments._settings import write_flags
 from tf_relax.relaxations import bernoulli_draw
@@ -85,12 +86,14 @@ def run_toy(settings: ToySettings, out: pathlib.Path) -> list[dict[str, Any]]:
       the logit, over 1,000 fresh samples at frozen parameters.
 
     Raises:
-      ValueError: if an estimator is unknown.
+      ValueError: if an estimator is unknown, or `out` holds another run.
     """
     names = settings.estimator.split(",")
     for name in names:
         if name not in TOY_ESTIMATORS:
             raise ValueError(unknown("estimator", name, TOY_ESTIMATORS))
+    check_same(settings, out / "config.json", may_differ=())
+    _files.remove_drafts(out)
     rows, relaxations = [], []
     for name in names:
         final = []

@@ -1,9 +1,9 @@
 """A whole VAE run: data, model, training, evaluation, pictures."""
 
 import dataclasses
+import functools
 import pathlib
 from typing import Any
-import zipfile
 
 from absl import logging
 import keras
@@ -11,10 +11,13 @@ import keras
 from tf_relax import datasets
 from tf_relax.diagnostics import GradientDiagnostics
 from tf_relax.experiments import _callbacks
+from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
+from tf_relax.experiments import _finite
 from tf_relax.experiments import _plots
 from tf_relax.experiments._devices import Devices
 from tf_relax.experiments._devices import make_devices
+from tf_relax.experiments._events import full_disk_said
 from tf_relax.experiments._events import has_tensorboard
 from tf_relax.experiments._precision import matmul_precision
 from tf_relax.experiments._settings import check_same
@@ -50,10 +53,12 @@ def train_vae(
 
     Raises:
       ConnectionError: if another process is lost.
-      FloatingPointError: if the ELBO is no longer finite; the checkpoint of
-        before stays.
-      ValueError: if `out` holds a run with other settings, the data are too
-        few for one call, or the devices cannot share a batch.
+      FloatingPointError: if numbers are not finite any more; names the step
+        and the tensor. The checkpoint of before stays.
+      OSError: if the disk is full; what was written before is whole.
+      ValueError: if `out` holds a run with other settings or no whole
+        checkpoint, the data are too few for one call, or the devices cannot
+        share a batch.
     """
     devices = make_devices(strategy)  # TensorFlow wants that to come first.
     devices.check(settings.batch_size)
@@ -67,7 +72,8 @@ def train_vae(
         binarization=settings.binarization,
     )
     call_size(settings, len(data.train))
-    with devices.joined(), matmul_precision(settings.matmul_precision):
+    precision = matmul_precision(settings.matmul_precision)
+    with full_disk_said(out), devices.joined(), precision:
         return _train(settings, data, out, devices)
 
 
@@ -91,6 +97,7 @@ def _train(
             | _files.provenance(settings.seed, settings.jit_compile)
             | {"replicas": devices.num_replicas},
         )
+        _files.remove_drafts(out)
     metrics = _callbacks.MetricsCSV(out / "metrics.csv", epoch)
     writers = [
         metrics,
@@ -100,7 +107,10 @@ def _train(
         *_tensorboard(out / "events"),
     ]
     if model.step < settings.steps:
-        _fit(settings, model, data, epoch, writers if devices.is_chief else [])
+        batches = functools.partial(_batches, settings, data)
+        stop = _finite.StopAtNotFinite(settings, out, batches)
+        callbacks = [stop, *(writers if devices.is_chief else [])]
+        _fit(settings, model, data, epoch, callbacks)
     if devices.is_chief:
         _files.replace(out / "model.keras", model.save)
     summary = _evaluate(settings, model, data)
@@ -114,16 +124,10 @@ def _fit(
     model: DiscreteVAE,
     data: datasets.ImageDataset,
     epoch: int,
-    writers: list[keras.callbacks.Callback],
+    callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    """Trains on from an epoch; `writers` get its ends, in their order."""
-    batches = datasets.Batches(
-        data.train,
-        call_size(settings, len(data.train)),
-        seed=settings.seed,
-        dynamic=data.dynamic,
-        start_epoch=epoch,
-    )
+    """Trains on from an epoch; `callbacks` get its ends, in their order."""
+    batches = _batches(settings, data, epoch)
     valid = datasets.binary_images(data.valid, data.dynamic)
     what = f"{settings.steps_per_call} steps of {settings.estimator}"
     model.fit(
@@ -137,29 +141,33 @@ def _fit(
         validation_freq=settings.evaluate_every,
         callbacks=[
             _callbacks.FirstCall(what, settings.jit_compile),
-            _callbacks.StaysFinite(
-                f"Received: learning_rate={settings.learning_rate}. Lower it, "
-                "in another folder."
-            ),
             _callbacks.StopAtStep(settings.steps),
-            *writers,
+            *callbacks,
         ],
+    )
+
+
+def _batches(
+    settings: VAESettings, data: datasets.ImageDataset, epoch: int
+) -> datasets.Batches:
+    """Returns the images of each call from an epoch on."""
+    return datasets.Batches(
+        data.train,
+        call_size(settings, len(data.train)),
+        seed=settings.seed,
+        dynamic=data.dynamic,
+        start_epoch=epoch,
     )
 
 
 def _newest_model(folder: pathlib.Path) -> tuple[DiscreteVAE | None, int]:
     """Returns the model of the newest whole checkpoint and its epoch."""
-    for path in reversed(_callbacks.checkpoints(folder)):
-        try:
-            model = keras.models.load_model(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            logging.warning(
-                "%s is damaged (%s); taking the one before it.", path, error
-            )
-        else:
-            logging.info("Resuming from %s", path)
-            return model, _callbacks.epoch_of(path)
-    return None, 0
+    path = _checkpoints.newest(
+        _checkpoints.in_folder(folder, _callbacks.ENDING)
+    )
+    if path is None:
+        return None, 0
+    return _files.load_vae(path), _checkpoints.epoch_of(path)
 
 
 def call_size(settings: VAESettings, num_images: int) -> int:

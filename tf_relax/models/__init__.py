@@ -3,6 +3,8 @@
 from tf_relax.models._architectures import architecture
 from tf_relax.models._architectures import architectures
 from tf_relax.models._discrete_vae import DiscreteVAE
+from tf_relax.models._finite import changing
+from tf_relax.models._finite import Tracer
 from tf_relax.models._named import estimator_names
 from tf_relax.models._named import named_estimator
 from tf_relax.models._replicas import Replicas
@@ -12,8 +14,10 @@ __all__ = [
     "DiscreteVAE",
     "EstimatorTrainer",
     "Replicas",
+    "Tracer",
     "architecture",
     "architectures",
+    "changing",
     "estimator_names",
     "named_estimator",
 ]

@@ -12,6 +12,7 @@ from tf_relax import distributions
 from tf_relax.estimators import check_kind
 from tf_relax.estimators import check_layers
 from tf_relax.models import _architectures
+from tf_relax.models import _saved
 from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._checks import mean_image
 from tf_relax.models._latents import latents_of
@@ -341,10 +342,9 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             "decoder": list(self.decoders) if own else None,
             "seed": self.seed,
         }
-        serialize = keras.saving.serialize_keras_object
-        return {**super().get_config(), **serialize(config)}
+        return {**super().get_config(), **_saved.to_file(config)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "DiscreteVAE":
         """See `keras.Model.from_config`."""
-        return cls(**keras.saving.deserialize_keras_object(config))
+        return cls(**_saved.from_file(config))

@@ -172,6 +172,21 @@ class Replicas:
                     totals[name][replica] += float(total)
         return {name: total / len(images) for name, total in totals.items()}
 
+    def not_finite(self) -> dict[int, str]:
+        """Returns, of each replica with NaN or infinity, a variable's name."""
+        found: dict[int, str] = {}
+        names = [v.path for v in self._all.variables]
+        own = zip(names, self._all.stacked, strict=True)
+        slots = [*self.optimizer.variables]
+        slots += self.control_variate_optimizer.variables
+        for name, variable in [*own, *((v.path, v) for v in slots)]:
+            if tuple(variable.shape[:1]) == (len(self),):
+                finite = tf.math.is_finite(tf.convert_to_tensor(variable))
+                axes = list(range(1, len(variable.shape)))
+                bad = np.flatnonzero(~tf.reduce_all(finite, axes).numpy())
+                found = dict.fromkeys(bad.tolist(), name) | found
+        return found
+
     def copy_to(self, model: Any, replica: int) -> None:
         """Gives a model of the same kind the weights of a replica."""
         variables = [

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_relax import estimators
 from tf_relax.models import _objective
+from tf_relax.models import _saved
 from tf_relax.models import _steps
 from tf_relax.models._checks import check_compile
 from tf_relax.models._checks import check_order
@@ -137,9 +138,8 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
         self.bound_samples = bound_samples
         self.kl_warmup_steps = kl_warmup_steps
         self.control_variate_function: Any = None
-        # Unbuilt optimizers would start at zero after loading.
-        self.optimizer.build(self.model_variables)
-        self.control_variate_optimizer.build(self.estimator_variables)
+        _saved.build(self.optimizer, self.model_variables)
+        _saved.build(self.control_variate_optimizer, self.estimator_variables)
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """See `keras.Model.get_compile_config`."""

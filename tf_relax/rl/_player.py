@@ -44,6 +44,14 @@ class Player(abc.ABC):
         """Returns what a checkpoint must hold beside the learner's."""
         return []
 
+    @property
+    @abc.abstractmethod
+    def is_restored(self) -> bool:
+        """Whether what it plays depends on weights and variables alone.
+
+        Else it begins new episodes when a run is resumed.
+        """
+
 
 def learn_episodes(learner: Learner, paths: Trajectories) -> Progress:
     """Learns from whole episodes: L = 1, at their ends."""

@@ -72,6 +72,11 @@ class TensorFlowPlayer(Player):
         """See `Player.variables`."""
         return self._now
 
+    @property
+    def is_restored(self) -> bool:
+        """See `Player.is_restored`."""
+        return True
+
     def updates(self, num_updates: int) -> Progress:
         """See `Player.updates`."""
         return self._run(num_updates)

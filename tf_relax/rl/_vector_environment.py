@@ -19,6 +19,7 @@ class VectorEnvironment:
       action_space: of one copy.
       num_copies: M.
       max_steps: after which an episode is truncated.
+      obeys_seeds: whether episodes depend on the seed of `reset` alone.
 
     Attributes:
       observation_size: O.
@@ -36,6 +37,8 @@ class VectorEnvironment:
         action_space: Any,
         num_copies: int,
         max_steps: int,
+        *,
+        obeys_seeds: bool = True,
     ) -> None:
         """See the class."""
         kinds = [type(x).__name__ for x in (observation_space, action_space)]
@@ -48,6 +51,7 @@ class VectorEnvironment:
             )
         self.num_copies = num_copies
         self.max_steps = max_steps
+        self.obeys_seeds = obeys_seeds
         self.discrete = kinds[1] == "Discrete"
         self.observation_size = _size(observation_space)
         self.action_size = _size(action_space)

@@ -53,8 +53,16 @@ class VectorPlayer(Player):
         self._act = tf.function(self._actions, **options)
         learn = learn_episodes if num_steps is None else learn_steps
         self._learn = tf.function(
-            lambda *paths: learn(learner, Trajectories(*paths)), **options
+            lambda *paths: learn(
+                learner, Trajectories(*map(tf.convert_to_tensor, paths))
+            ),
+            **options,
         )
+
+    @property
+    def is_restored(self) -> bool:
+        """See `Player.is_restored`."""
+        return self._num_steps is None and self._environment.obeys_seeds
 
     def updates(self, num_updates: int) -> Progress:
         """See `Player.updates`."""
