@@ -164,15 +164,17 @@ def test_model_checkpoint_keeps_the_best(weights_only, tmp_path):
     )
     after = _After()
     vae = _vae("relax", keras.optimizers.Adam(0.01))
-    _fit(vae, 3, [_ruin(), after, keep], num=_BATCH, validate=True)
+    elbos = _fit(vae, 3, [_ruin(), after, keep], num=_BATCH, validate=True)
+    best = int(np.argmax(elbos["val_elbo"])) + 1
+    assert best < 3
     if weights_only:
         found = _vae("relax", keras.optimizers.Adam(0.01))
         found.load_weights(path)
     else:
         found = keras.models.load_model(path)
-    _assert_same(_weights(found), after.weights[2])
-    assert found.step == 2
-    assert int(found.control_variate_optimizer.iterations) == 2
+    _assert_same(_weights(found), after.weights[best])
+    assert found.step == best
+    assert int(found.control_variate_optimizer.iterations) == best
 
 
 def test_backup_and_restore_goes_on_as_if_never_stopped(tmp_path):
