@@ -1,10 +1,10 @@
-r"""Writes the tables of README.md from the CSV files in results/.
+r"""Writes the tables of README and docs/ from the CSV files in results/.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
 
 Example:
-  python bin/tables.py            # rewrites README.md
-  python bin/tables.py --check    # fails if README.md is not up to date
+  python bin/tables.py            # rewrites README.md and docs/results.md
+  python bin/tables.py --check    # fails if one is not up to date
 """
 
 import pathlib
@@ -23,11 +23,12 @@ def main(argv):
     """Runs the command line."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    same = experiments.write_tables(
-        _ROOT / "README.md", _ROOT / "results", check=_CHECK.value
-    )
-    if _CHECK.value and not same:
-        sys.exit("tables: README.md is not what results/ say. Run tables.py.")
+    for page in ("README.md", "docs/results.md"):
+        same = experiments.write_tables(
+            _ROOT / page, _ROOT / "results", check=_CHECK.value
+        )
+        if _CHECK.value and not same:
+            sys.exit(f"tables: {page} is not what results/ say. Run tables.py.")
 
 
 if __name__ == "__main__":

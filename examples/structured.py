@@ -25,9 +25,7 @@ model = tfd.JointDistributionSequential(
     [
         lambda: bits(tf.zeros([24, 3])),
         lambda b_2: bits(b_2 @ down),
-        lambda b_1, b_2: tfd.Independent(
-            tfd.Normal(b_1 @ out, scale=1.0), 1
-        ),
+        lambda b_1, b_2: tfd.Independent(tfd.Normal(b_1 @ out, scale=1.0), 1),
     ]
 )
 x = tf.random.stateless_normal([24, 6], seed=(0, 0))
@@ -49,5 +47,4 @@ with tf.GradientTape() as tape:
     )
     loss = tf.reduce_mean(losses)
 gradients = tape.gradient(loss, [up, top, down, out])
-print([tuple(g.shape) for g in gradients])
-# [(6, 4), (4, 3), (3, 4), (4, 6)]
+print([tuple(g.shape) for g in gradients])  # [(6, 4), (4, 3), (3, 4), (4, 6)]
