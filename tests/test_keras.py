@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_relax import diagnostics
 from tf_relax import models
 from tf_relax.models import _objective
 
@@ -204,7 +205,9 @@ def test_backup_and_restore_goes_on_as_if_never_stopped(tmp_path):
 
 def test_csv_logger_and_tensorboard_write_what_history_has(tmp_path):
     pytest.importorskip("tensorboard")
+    measured = "gradient_variance/leave_one_out"
     callbacks = [
+        diagnostics.GradientDiagnostics(_images(2), draws=8),
         keras.callbacks.CSVLogger(tmp_path / "log.csv"),
         keras.callbacks.TensorBoard(tmp_path / "events", histogram_freq=1),
     ]
@@ -214,16 +217,21 @@ def test_csv_logger_and_tensorboard_write_what_history_has(tmp_path):
     assert {"elbo", "val_elbo", "val_gradient_variance"} <= set(rows[0])
     logged = [float(row["val_elbo"]) for row in rows]
     np.testing.assert_allclose(logged, history["val_elbo"], rtol=1e-6)
-    written, tags = [], set()
+    written = {}
     for path in glob.glob(str(tmp_path / "events" / "*" / "events*")):
         for record in tf.data.TFRecordDataset(path):
             event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
-                tags.add(value.tag)
-                if value.tag == "epoch_elbo" and "validation" in path:
-                    written.append(float(tf.make_ndarray(value.tensor)))
-    np.testing.assert_allclose(written, history["val_elbo"], rtol=1e-6)
-    assert any("kernel" in tag for tag in tags)
+                key = "val_" * ("validation" in path) + value.tag
+                written.setdefault(key, []).append(
+                    tf.make_ndarray(value.tensor)
+                )
+    for tag, name in (
+        ("val_epoch_elbo", "val_elbo"),
+        (f"epoch_{measured}", measured),
+    ):
+        np.testing.assert_allclose(written[tag], history[name], rtol=1e-6)
+    assert any("kernel" in tag for tag in written)
 
 
 # --- Optimizers ------------------------------------------------------------

@@ -77,6 +77,10 @@ class _NoScore(dict[str, tf.Tensor]):
     def __missing__(self, name: str) -> Any:
         raise absent("IntervalDraw", "relaxed_score")
 
+    def items(self) -> Any:
+        """Raises a TypeError: who asks needs the score."""
+        raise absent("IntervalDraw", "relaxed_score")
+
 
 def interval_draw(
     relax: Callable[..., tf.Tensor],
