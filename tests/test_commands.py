@@ -265,8 +265,8 @@ def test_a_learning_rate_that_breaks_a_vae_is_named(tmp_path):
             "--nojit_compile",
             f"--out={tmp_path / 'run'}",
         )
-    assert "not finite after 4 steps" in end.value.code
-    assert "learning_rate=1e+30. Lower it" in end.value.code
+    assert "Not finite in step" in end.value.code
+    assert "learning_rate=1e+30" in end.value.code
 
 
 def _fake_gpus(monkeypatch, gpus):

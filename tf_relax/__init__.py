@@ -14,6 +14,7 @@ from tf_relax import diagnostics as diagnostics
 from tf_relax import distributions as distributions
 from tf_relax import estimators as estimators
 from tf_relax import models as models
+from tf_relax import relaxations as relaxations
 from tf_relax import testing as testing
 from tf_relax._version import __version__ as __version__
 from tf_relax.control_variates import ControlVariate as ControlVariate

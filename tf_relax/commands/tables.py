@@ -1,10 +1,10 @@
-"""Writes the tables of README.md from the CSV files in results/.
+"""Writes the tables of README and docs/ from the CSV files in results/.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
 
 Examples:
-  python bin/tables.py            # rewrites README.md
-  python bin/tables.py --check    # fails if README.md is not up to date
+  python bin/tables.py            # rewrites README.md and docs/results.md
+  python bin/tables.py --check    # fails if one is not up to date
 """
 
 import dataclasses
@@ -25,11 +25,12 @@ class Options:
 
 def _run(options: Options) -> None:
     root = pathlib.Path(tf_relax.__file__).resolve().parent.parent
-    same = experiments.write_tables(
-        root / "README.md", root / "results", check=options.check
-    )
-    if options.check and not same:
-        raise ValueError("README.md is not what results/ say. Run tables.py.")
+    for page in ("README.md", "docs/results.md"):
+        same = experiments.write_tables(
+            root / page, root / "results", check=options.check
+        )
+        if options.check and not same:
+            raise ValueError(f"{page} is not what results/ say. Run tables.py.")
 
 
 PROGRAM = Program("tables", __doc__, _run, (Options,), device=False)

@@ -48,6 +48,13 @@ def bind(
 
     A plain callable (or any Keras layer that is not a `ControlVariate`) is
     called with z only.
+
+    Args:
+      control_variate: any callable of z, or a layer.
+      distribution: where the draw came from.
+      draw: z is `draw.relaxed`, or the sample of a continuous one.
+      f: the function whose expectation is taken.
+      context: for a `ControlVariate`; its shape builds it.
     """
     z = draw.relaxed if isinstance(draw, RelaxedDraw) else draw.sample
     if isinstance(control_variate, ControlVariate):

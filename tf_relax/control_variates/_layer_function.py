@@ -54,6 +54,9 @@ class LayerFunction:
         Args:
           sample: of layer l, relaxed.
           inverse_temperature: `1 / lambda`, of the layers above.
+
+        Raises:
+          TypeError: if a layer above is not discrete.
         """
         samples = [sample]
         for conditional, seed in self.above:

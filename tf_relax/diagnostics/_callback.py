@@ -78,7 +78,7 @@ class GradientDiagnostics(keras.callbacks.Callback):
       >>> history = vae.fit(images, callbacks=[watch], verbose=0).history
       >>> sorted(history)
       ['bias_z/reinforce', 'diagnostics_ms', 'diagnostics_share', 'elbo',
-       'gradient_variance/reinforce', 'signal_to_noise/reinforce']
+       'gradient_variance/reinforce', 'loss', 'signal_to_noise/reinforce']
     """
 
     def __init__(

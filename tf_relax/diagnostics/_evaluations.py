@@ -43,7 +43,7 @@ def needs_derivative(case: Case) -> bool:
 
 
 def fits(case: Case) -> bool:
-    """Returns whether the estimators can be used there."""
+    """Returns whether a `case` can be measured: its estimators are valid."""
     try:
         _examples(case, case.terms())
     except (TypeError, ValueError):

@@ -54,6 +54,11 @@ def value_and_derivative(
 
     Both stay connected to the variables that an outer tape watches.
 
+    Args:
+      control_variate: c.
+      point: z, `[K, B..., E...]`.
+      value: f(b), `[K, B...]`.
+
     Raises:
       ValueError: if `c(z)` does not have the shape of `value`, which is f(b),
         or is not a floating tensor.

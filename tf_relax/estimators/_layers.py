@@ -153,10 +153,10 @@ def layer_examples(
     context: Any = None,
     variables: Sequence[Any] | None = None,
 ) -> LayerExamples:
-    """Draws every layer and estimates each example's gradients.
+    """Draws every layer; returns estimates of each example's gradients.
 
-    This is what `expectation` attaches to its value; see there for the
-    arguments.
+    This is what `expectation` attaches to its value. See `expectation` for
+    the arguments; `variables` are those of `Estimator.examples`.
     """
     estimators = layer_estimators(distribution, estimator)
     layers = draw_layers(distribution, estimators, seed, num_samples)

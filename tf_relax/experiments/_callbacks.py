@@ -53,7 +53,11 @@ class MetricsCSV(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "seconds": f"{self._seconds:.3f}",
         }
-        values = {name: f"{float(x):.6g}" for name, x in (logs or {}).items()}
+        values = {
+            name: f"{float(x):.6g}"
+            for name, x in (logs or {}).items()
+            if not name.endswith("loss")  # It is -ELBO.
+        }
         self.rows.append(row | values)
         _files.write_csv(self._path, self.rows)
 

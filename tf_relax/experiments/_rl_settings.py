@@ -173,7 +173,14 @@ class RLSettings:
         return "tf" if self.env in rl.TASKS else "gymnasium"
 
     def widths(self, name: str) -> list[int]:
-        """Returns widths of hidden layers; those of `hidden`, if the same."""
+        """Returns widths of hidden layers; those of `hidden`, if the same.
+
+        Args:
+          name: of the setting.
+
+        Raises:
+          ValueError: if they are no positive integers.
+        """
         words: str = getattr(self, name)
         words = self.hidden if words == "same" else words
         try:

@@ -229,6 +229,7 @@ def _evaluate(
         result = model.evaluate(
             images, batch_size=EVALUATION_BATCH, verbose=0, return_dict=True
         )
+        del result["loss"]  # It is -ELBO.
         summary |= {f"{split}_{name}": x for name, x in result.items()}
     return summary
 

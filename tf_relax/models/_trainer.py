@@ -2,25 +2,24 @@
 
 import abc
 from collections.abc import Callable, Sequence
-import functools
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_relax import estimators
 from tf_relax.models import _objective
+from tf_relax.models import _optimizers
 from tf_relax.models import _saved
 from tf_relax.models import _steps
 from tf_relax.models._checks import check_compile
 from tf_relax.models._checks import check_order
 from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_scope
-from tf_relax.models._replicated import ReplicatedModel
+from tf_relax.models._pretraining import Pretraining
 
 
-class EstimatorTrainer(ReplicatedModel, abc.ABC):
+class EstimatorTrainer(Pretraining, abc.ABC):
     """A Keras model with an estimator a layer and two optimizers.
 
     A subclass sets `estimators`, `num_samples`, `seed` and `event_ndims`, how
@@ -111,8 +110,8 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
 
         Raises:
           ValueError: if a number is out of range, a loss or metrics are
-            given, one optimizer is given for both roles, or the model was
-            made in the scope of another strategy.
+            given, one optimizer is given for both roles or accumulates
+            gradients, or the model was made in the scope of another strategy.
         """
         check_compile(
             optimizer,
@@ -127,12 +126,12 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
         check_scope(self.strategy)
         jit_compile = jit_compile and not kwargs.get("run_eagerly")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        if control_variate_optimizer is None:
-            control_variate_optimizer = keras.optimizers.Adam(
-                float(tf.convert_to_tensor(self.optimizer.learning_rate))
-            )
-        self.control_variate_optimizer = keras.optimizers.get(
-            control_variate_optimizer
+        self.control_variate_optimizer = _optimizers.of_control_variates(
+            control_variate_optimizer, self.optimizer
+        )
+        _optimizers.check_optimizers(
+            optimizer=self.optimizer,
+            control_variate_optimizer=self.control_variate_optimizer,
         )
         self.steps_per_call = steps_per_call
         self.bound_samples = bound_samples
@@ -172,7 +171,8 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
                     "Received: weights."
                 )
         check_order(self.num_processes, kwargs.get("shuffle", True))
-        return super().fit(x, *args, **kwargs)
+        with _optimizers.finalized_as(self.optimizer, self._finalize):
+            return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """See `keras.Model.evaluate`. An array must be in [0, 1]."""
@@ -185,52 +185,18 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
         elbo = self._run_steps(self._step, images, self.steps_per_call)
         if self.strategy is None:
             self.elbo_tracker.update_state(elbo, tf.shape(images)[0])
-        return {"elbo": self.elbo_tracker.result()}
+        return _with_loss({"elbo": self.elbo_tracker.result()})
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates one batch. See `keras.Model`."""
         images = keras.utils.unpack_x_y_sample_weight(data)[0]
         seen = tf.convert_to_tensor(self.elbo_tracker.count)
         if self.strategy is None:
-            return self._measure(images, seen)
+            return _with_loss(self._measure(images, seen))
         names = self.strategy.run(self._measure, args=(images, seen))
-        return {t.name: t.result() for t in self.metrics if t.name in names}
-
-    def fit_control_variates(
-        self, images: np.ndarray, batch_size: int, steps: int
-    ) -> None:
-        """Trains what the estimators learn, at the model as it is.
-
-        The model and its optimizer stay as they are, and so does what `fit`
-        draws after it. Each call goes on where the last one was.
-
-        Args:
-          images: to draw batches from, in [0, 1].
-          batch_size: B.
-          steps: of the control variates' optimizer.
-        """
-        check_range("images", images)
-        if not self.estimator_layers:
-            return
-        if not self.compiled:
-            raise ValueError(
-                "`fit_control_variates` needs the optimizer that `compile` "
-                "sets. Received: a model that was not compiled."
-            )
-        done = int(self.control_variate_optimizer.iterations.numpy())
-        batches = _steps.pretraining_batches(
-            images, batch_size, steps, seed=self.seed, done=done
+        return _with_loss(
+            {t.name: t.result() for t in self.metrics if t.name in names}
         )
-        if self.control_variate_function is None:
-            self.control_variate_function = tf.function(
-                functools.partial(self._run_steps, self._control_variate_step),
-                jit_compile=self.jit_compile and self.strategy is None,
-                autograph=False,
-            )
-        for batch in batches:
-            self.control_variate_function(
-                tf.constant(batch), len(batch) // batch_size
-            )
 
     @property
     def step(self) -> int:
@@ -250,21 +216,16 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
             images,
             of_model + of_estimators,
             _objective.training_seed,
-            self.optimizer.iterations,
+            self.optimizer,
         )
-        self.optimizer.apply(found.gradients[: len(of_model)], of_model)
-        self._apply_to_estimators(found.gradients[len(of_model) :])
-        return found.elbo
-
-    def _control_variate_step(self, images: tf.Tensor) -> tf.Tensor:
-        """Updates the estimators' variables once. As `_step`."""
-        found = self._gradients(
-            images,
-            self.estimator_variables,
-            _objective.pretraining_seed,
-            self.control_variate_optimizer.iterations,
+        of_first = found.gradients[: len(of_model)]
+        of_second = found.gradients[len(of_model) :]
+        _optimizers.apply_updates(
+            _optimizers.Update(self.optimizer, of_first, of_model),
+            _optimizers.Update(
+                self.control_variate_optimizer, of_second, of_estimators
+            ),
         )
-        self._apply_to_estimators(found.gradients)
         return found.elbo
 
     def _gradients(
@@ -272,9 +233,9 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
         images: tf.Tensor,
         variables: list[Any],
         seed_of: Callable[[Any, tf.Tensor], tf.Tensor],
-        step: Any,
+        optimizer: Any,
     ) -> _objective.LossGradients:
-        """Returns gradients, scaled for the optimizer, and the mean ELBO."""
+        """Returns gradients, scaled for an optimizer, and the mean ELBO."""
         return self._of_rows(
             lambda images, share, step, kl_weight, scale: (
                 _objective.loss_gradients(
@@ -287,9 +248,9 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
                 )
             ),
             images,
-            tf.convert_to_tensor(step),
+            tf.convert_to_tensor(optimizer.iterations),
             _steps.kl_weight(self.optimizer.iterations, self.kl_warmup_steps),
-            self.optimizer.scale_loss(tf.ones([])),
+            optimizer.scale_loss(tf.ones([])),
         )
 
     def _measure(self, images: tf.Tensor, seen: Any) -> dict[str, tf.Tensor]:
@@ -310,16 +271,13 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
             trackers[name].update_state(values)
         return {name: trackers[name].result() for name in found}
 
-    def _apply_to_estimators(self, gradients: list[tf.Tensor]) -> None:
-        if not gradients:  # A moving average learns by being used.
-            self.control_variate_optimizer.iterations.assign_add(1)
-        else:
-            # These are derivatives of a variance; the loss's scale goes again.
-            unscale = 1.0 / self.optimizer.scale_loss(tf.ones([]))
-            self.control_variate_optimizer.apply(
-                [tf.cast(unscale, g.dtype) * g for g in gradients],
-                self.estimator_variables,
-            )
+    def _finalize(self) -> None:
+        """Puts moving averages of weights, where wanted, in their place."""
+        for optimizer, variables in (
+            (self.optimizer, self.model_variables),
+            (self.control_variate_optimizer, self.estimator_variables),
+        ):
+            type(optimizer).finalize_variable_values(optimizer, variables)
 
     def examples(
         self, images: tf.Tensor, seed: tf.Tensor
@@ -348,3 +306,8 @@ class EstimatorTrainer(ReplicatedModel, abc.ABC):
         if examples.trained is not examples.hard:
             relaxed = examples.trained_value
         return value, relaxed, examples.gradients(tf.shape(images)[0])
+
+
+def _with_loss(logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns logs with what Keras' callbacks look for: -ELBO, as `loss`."""
+    return {"loss": -logs["elbo"], **logs}

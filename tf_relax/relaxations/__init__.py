@@ -14,6 +14,8 @@ from tf_relax.relaxations._draw import Draw
 from tf_relax.relaxations._draw import Gradients
 from tf_relax.relaxations._draw import PathwiseDraw
 from tf_relax.relaxations._draw import RelaxedDraw
+from tf_relax.relaxations._interval import interval_draw
+from tf_relax.relaxations._interval import IntervalDraw
 from tf_relax.relaxations._noise import fold_seed
 from tf_relax.relaxations._noise import open_uniform
 from tf_relax.relaxations._noise import rows_of_batch
@@ -26,11 +28,13 @@ __all__ = [
     "CategoricalDraw",
     "Draw",
     "Gradients",
+    "IntervalDraw",
     "PathwiseDraw",
     "RelaxedDraw",
     "bernoulli_draw",
     "categorical_draw",
     "fold_seed",
+    "interval_draw",
     "normal_draw",
     "open_uniform",
     "rows_of_batch",

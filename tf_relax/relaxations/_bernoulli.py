@@ -59,13 +59,16 @@ class BernoulliDraw(RelaxedDraw):
         )
 
     def pathwise(self, derivative: tf.Tensor) -> Gradients:
+        """See `RelaxedDraw.pathwise`."""
         return {"logits": derivative}
 
     def mean_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        """See `RelaxedDraw.mean_pathwise`."""
         p, not_p = tf.sigmoid(self.logits), tf.sigmoid(-self.logits)
         return {"logits": p * not_p * derivative}
 
     def conditional(self) -> tf.Tensor:
+        """See `RelaxedDraw.conditional`."""
         # App. B in log space: `1 - p + p * v` would round to 1 from
         # |logits| = 20 on in float32, and its logit would be infinite.
         log_v, log_not_v = tf.math.log(self.v), tf.math.log1p(-self.v)
@@ -76,6 +79,7 @@ class BernoulliDraw(RelaxedDraw):
     def conditional_pathwise(
         self, conditional: tf.Tensor, derivative: tf.Tensor
     ) -> Gradients:
+        """See `RelaxedDraw.conditional_pathwise`."""
         del conditional
         slope = tf.where(  # d zt / d logits, of the two forms above.
             self.sample > 0,
@@ -85,6 +89,7 @@ class BernoulliDraw(RelaxedDraw):
         return {"logits": slope * derivative}
 
     def coupled_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        """See `RelaxedDraw.coupled_pathwise`."""
         # 1 - d zt / d logits at the v that makes zt = z. In (0, 1].
         slope = tf.where(
             self.sample > 0,

@@ -56,12 +56,15 @@ class CategoricalDraw(RelaxedDraw):
         return tf.where(self.sample > 0, top, below)
 
     def pathwise(self, derivative: tf.Tensor) -> Gradients:
+        """See `RelaxedDraw.pathwise`."""
         return {"logits": _through_log_softmax(self.log_probs, derivative)}
 
     def mean_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        """See `RelaxedDraw.mean_pathwise`."""
         return self.pathwise(tf.exp(self.log_probs) * derivative)
 
     def conditional(self) -> tf.Tensor:
+        """See `RelaxedDraw.conditional`."""
         # App. B: e_i are unit exponentials; the race is won by `b` at e_b,
         # whatever the probabilities, and the others finish e_i / p_i later.
         log_e = tf.math.log(-tf.math.log(self.v))
@@ -74,12 +77,14 @@ class CategoricalDraw(RelaxedDraw):
     def conditional_pathwise(
         self, conditional: tf.Tensor, derivative: tf.Tensor
     ) -> Gradients:
+        """See `RelaxedDraw.conditional_pathwise`."""
         slope = 1.0 - _relative_to_top(conditional)  # 0 at the top.
         return {
             "logits": _through_log_softmax(self.log_probs, slope * derivative)
         }
 
     def coupled_pathwise(self, derivative: tf.Tensor) -> Gradients:
+        """See `RelaxedDraw.coupled_pathwise`."""
         slope = _relative_to_top(self.relaxed)
         return {
             "logits": _through_log_softmax(self.log_probs, slope * derivative)

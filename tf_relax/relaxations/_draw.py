@@ -43,9 +43,21 @@ class PathwiseDraw(Draw, abc.ABC):
         """Carries `dc / db` to the parameters."""
 
 
+def absent(kind: str, name: str) -> TypeError:
+    """Returns the error of an estimator that asks for what is not there."""
+    return TypeError(
+        f"This estimator needs `{name}` of a draw. Received: {kind}, which has "
+        "none. Use RELAX, Reinforce, LeaveOneOut, VarGrad or NVIL."
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class RelaxedDraw(Draw, abc.ABC):
     """A draw `b = H(z)` of a discrete distribution, with its relaxation.
+
+    A subclass must have `pathwise`, `conditional`, `conditional_pathwise` and
+    `coupled_pathwise`. What else it lacks raises a TypeError, in the
+    estimators that ask for it. See `interval_draw` for an easier way.
 
     Attributes:
       relaxed: `z`, shape of `sample`, in nats.
@@ -59,36 +71,36 @@ class RelaxedDraw(Draw, abc.ABC):
     unit_ndims: ClassVar[int]
 
     @property
-    @abc.abstractmethod
     def mean(self) -> tf.Tensor:
         """Returns the mean of `b`, `[B..., E...]`."""
+        raise absent(type(self).__name__, "mean")
 
-    @abc.abstractmethod
     def atoms(self) -> tf.Tensor:
         """Returns the A outcomes of a unit, `[A]` or `[A, A]`."""
+        raise absent(type(self).__name__, "atoms")
 
-    @abc.abstractmethod
     def log_prob(self, sample: tf.Tensor) -> tf.Tensor:
         """Returns `log p(b)` of each unit, in nats, without its own axis."""
+        raise absent(type(self).__name__, "log_prob")
 
-    @abc.abstractmethod
     def other(self, number: int) -> tf.Tensor:
         """Returns another outcome of every unit, `number` in 1 to A - 1."""
+        raise absent(type(self).__name__, "other")
 
-    @abc.abstractmethod
     def squash(self, relaxed: tf.Tensor) -> tf.Tensor:
         """Maps `z / temperature` into the convex hull of the samples."""
+        raise absent(type(self).__name__, "squash")
 
-    @abc.abstractmethod
     def covariance(self, mean: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
         """Returns `Cov(b) vector` at another mean of `b`.
 
         It is also the Jacobian of `squash` where its value is `mean`.
         """
+        raise absent(type(self).__name__, "covariance")
 
-    @abc.abstractmethod
     def agreeing(self, gap: float | tf.Tensor) -> tf.Tensor:
         """Returns the logits, moved until `H(logits) = b` by a gap."""
+        raise absent(type(self).__name__, "agreeing")
 
     def at(
         self,
@@ -116,9 +128,9 @@ class RelaxedDraw(Draw, abc.ABC):
     def pathwise(self, derivative: tf.Tensor) -> Gradients:
         """Carries `dc / dz` to the parameters: `z` moves, noise is fixed."""
 
-    @abc.abstractmethod
     def mean_pathwise(self, derivative: tf.Tensor) -> Gradients:
         """Carries a derivative by the mean of `b` to the parameters."""
+        raise absent(type(self).__name__, "mean_pathwise")
 
     @abc.abstractmethod
     def conditional(self) -> tf.Tensor:

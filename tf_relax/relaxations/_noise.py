@@ -117,5 +117,5 @@ def validate_seed(seed: tf.Tensor) -> tf.Tensor:
 
 
 def fold_seed(seed: Any, salt: Any) -> tf.Tensor:
-    """Returns another stateless seed, made of a seed and an integer."""
+    """Returns another stateless seed, made of a `seed` and a `salt`."""
     return tf.random.experimental.stateless_fold_in(seed, salt)

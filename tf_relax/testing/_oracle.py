@@ -15,7 +15,7 @@ _MOST_OUTCOMES = 2**16
 
 
 def exact_gradient(
-    distribution: Any, f: Callable[[tf.Tensor], Any]
+    distribution: Any, f: Callable[[tf.Tensor], Any], atoms: Any = None
 ) -> dict[str, np.ndarray]:
     """Returns the gradient of `E[f(b)]`, summed over the batch.
 
@@ -31,12 +31,14 @@ def exact_gradient(
         `tf_relax.distributions`, or an `Independent` of them.
       f: `[..., E...] -> [...]`. It is given one more leading axis, the
         outcomes.
+      atoms: the outcomes of a unit of another distribution, with a `log_prob`
+        and `given_parameters`: `[A]`, or `[A, E]` of units with an axis.
 
     Returns:
       Gradients by the names of the parameters that the user gave.
 
     Raises:
-      TypeError: if the distribution is not one of these.
+      TypeError: if the distribution is not one of these, without `atoms`.
       ValueError: if there are more than 65,536 joint outcomes.
 
     Examples:
@@ -49,7 +51,7 @@ def exact_gradient(
     parameters = distribution.given_parameters()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(parameters)
-        total = tf.reduce_sum(_expectation(distribution, f))
+        total = tf.reduce_sum(_expectation(distribution, f, atoms))
     gradients = tape.gradient(
         total, parameters, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
@@ -57,7 +59,7 @@ def exact_gradient(
 
 
 def exact_expectation(
-    distribution: Any, f: Callable[[tf.Tensor], Any]
+    distribution: Any, f: Callable[[tf.Tensor], Any], atoms: Any = None
 ) -> np.ndarray:
     """Returns `E[f(b)]` of each example. See `exact_gradient`.
 
@@ -67,11 +69,13 @@ def exact_expectation(
       >>> round(float(exact_expectation(q, lambda b: b[..., 1])), 3)
       0.75
     """
-    return np.asarray(_expectation(distribution, f))
+    return np.asarray(_expectation(distribution, f, atoms))
 
 
-def _expectation(distribution: Any, f: Callable[[tf.Tensor], Any]) -> tf.Tensor:
-    atoms = _atoms(distribution)
+def _expectation(
+    distribution: Any, f: Callable[[tf.Tensor], Any], atoms: Any
+) -> tf.Tensor:
+    atoms = _atoms(distribution) if atoms is None else np.asarray(atoms)
     shape = [*distribution.batch_shape, *distribution.event_shape]
     # One possible outcome shows which axes f keeps: those are the examples.
     one = tf.constant(np.broadcast_to(atoms[0], shape), distribution.dtype)
