@@ -89,11 +89,11 @@ class OneHotCategorical(GradientMethods, tfp.distributions.OneHotCategorical):
         if self._logits is not None:
             return gradients
         p = _dtypes.at_least_float32(self._probs)
-        return {"probs": tf.math.divide_no_nan(gradients["logits"], p)}
+        return {"probs": gradients["logits"] * _dtypes.reciprocal(p)}
 
     def _float_logits(self) -> tf.Tensor:
         if self._logits is not None:
             return _dtypes.at_least_float32(self._logits)
         p = _dtypes.at_least_float32(self._probs)
         # A class of probability 0 stays finite, and impossible.
-        return tf.math.log(tf.maximum(p, 1e-37))
+        return tf.math.log(tf.maximum(p, _dtypes.rarest(p.dtype)))
