@@ -25,7 +25,11 @@ hypothesis.settings.register_profile(
     "same", derandomize=True, database=None, deadline=None
 )
 hypothesis.settings.register_profile(
-    "hunt", database=None, deadline=None, max_examples=1000
+    "hunt",
+    database=None,
+    deadline=None,
+    max_examples=1000,
+    phases=[hypothesis.Phase.generate],  # Shrinking takes minutes.
 )
 hypothesis.settings.load_profile("same")
 
