@@ -137,7 +137,7 @@ def _reference_bernoulli(logits, u, v, b):
     }
 
 
-@_examples(150)
+@_examples(180)
 @hypothesis.given(_noisy_logits([8]))
 def test_bernoulli_draws(inputs):
     dtype, *inputs = inputs
@@ -188,7 +188,7 @@ def _reference_categorical(logits, u, v, b):
         }
 
 
-@_examples(150)
+@_examples(180)
 @hypothesis.given(st.data())
 def test_categorical_draws(data):
     shape = (data.draw(st.integers(0, 3)), data.draw(st.integers(1, 5)))
@@ -251,6 +251,7 @@ def _parameter(draw, family):
     batch = draw(st.integers(0, 3))
     shape = [batch, draw(st.integers(1, 4))]
     x = draw(_array({"logits": _LOGITS, "probs": _PROBS}[name], shape, dtype))
+    x[np.abs(x) < 1e-37] = 0.0  # Of probabilities, these count as 0.
     if name == "probs" and family == "categorical":
         x[..., 0] += x.sum(-1) == 0
         x /= x.sum(-1, keepdims=True)
@@ -379,15 +380,17 @@ _SCALES = st.sampled_from([0.0, 1e-2, 1.0, 1e4])  # Of f.
 
 def _estimated():
     """Yields (method, family) of what is registered, at its fewest samples."""
-    few = {}
-    for method, family in cases.pairs(cases.BASE_FAMILIES):
+    few = {"relax_independent": "relax_independent"}
+    for method in cases.METHODS:
         name = method.rpartition("_k")[0] or method
-        if family in _EVENT:
-            few.setdefault((name, family), (method, family))
-    return list(few.values())
+        if name in tfr.estimators.names():
+            few.setdefault(name, method)
+    for method, family in cases.pairs(cases.BASE_FAMILIES):
+        if method in few.values() and family in _EVENT:
+            yield method, family
 
 
-_ESTIMATED = _estimated()
+_ESTIMATED = list(_estimated())
 
 
 def _distribution(family, x):
@@ -486,7 +489,7 @@ def _unchanged(estimator):
 
 
 @pytest.mark.parametrize(("method", "family"), _ESTIMATED)
-@_examples(5)
+@_examples(3)
 @hypothesis.given(data=st.data())
 def test_estimates_are_those_of_float64(method, family, data):
     """In a graph that knows no batch size, by the same noise."""
@@ -550,14 +553,10 @@ def test_examples_do_not_know_of_each_other(method, family, data):
         _assert_close(part.gradients[name], gradient[start:], "float64", 1e4)
 
 
-_REGISTERED = [
-    (method, family)
-    for method, family in _ESTIMATED
-    if method not in cases._VARIANTS and family != "normal"
-]
+_DISCRETE = [pair for pair in _ESTIMATED if pair[1] != "normal"]
 
 
-@pytest.mark.parametrize(("method", "family"), _REGISTERED)
+@pytest.mark.parametrize(("method", "family"), _DISCRETE)
 def test_one_unit(method, family, monkeypatch):
     """Of two outcomes; an estimator may need more, and says so."""
     event = {"bernoulli": (1,), "categorical": (1, 2)}[family]
@@ -576,7 +575,7 @@ def test_sizes_are_unknown_or_missed(method, family):
         assert re.search(clear, missing)
 
 
-@pytest.mark.parametrize(("method", "family"), _REGISTERED)
+@pytest.mark.parametrize(("method", "family"), _DISCRETE)
 def test_no_rank_is_known(method, family):
     def gradient(x):
         _estimate(_fresh(method, family), method, family, x, (0, 0))
@@ -585,3 +584,202 @@ def test_no_rank_is_known(method, family):
         tf.function(gradient, autograph=False).get_concrete_function(
             tf.TensorSpec(None)
         )
+
+
+@pytest.mark.parametrize(
+    ("make", "received"),
+    [
+        (tfr.Enumeration, r"2\*\*10000"),
+        (tfr.UnorderedSet, r"2\*\*10000"),
+        (tfr.REBAR, None),
+        (tfr.DisARM, None),
+        (tfr.ARMS, None),
+        (tfr.VIMCO, None),
+    ],
+)
+def test_ten_thousand_units(make, received):
+    x = tf.constant(np.linspace(-80.0, 80.0, 10_000)[np.newaxis])
+    estimate = functools.partial(
+        make().estimate,
+        lambda b: tf.reduce_mean(b, -1) ** 2,
+        tfrd.Bernoulli(logits=x),
+        seed=(0, 0),
+    )
+    if received:
+        with pytest.raises(ValueError, match=f"outcomes.*Received.*{received}"):
+            estimate()
+    else:
+        assert np.isfinite(estimate().gradients["logits"]).all()
+
+
+def test_sizes_that_are_broadcast_when_the_graph_runs():
+    f = lambda b: tf.reduce_sum(tf.sin(b), -1)
+
+    def gradients(loc, scale):
+        return tfrd.Normal(loc, scale).lax_gradient(f, f, seed=(0, 0)).gradients
+
+    loc, scale = tf.zeros([5, 3]), tf.fill([1, 3], 0.5)
+    unknown = [tf.TensorSpec([None, 3])] * 2
+    for jit_compile in (False, True):
+        compiled = tf.function(
+            gradients, input_signature=unknown, jit_compile=jit_compile
+        )
+        found = compiled(loc, scale)
+        assert found["loc"].shape == [5, 3]
+        assert found["scale"].shape == [1, 3]
+    wanted = gradients(loc, scale)
+    for name, gradient in compiled.python_function(loc, scale).items():
+        _assert_close(gradient, wanted[name], "float32")
+
+
+@pytest.mark.parametrize("num_samples", [2.0, "2", [2]])
+def test_samples_are_counted_by_integers(num_samples):
+    with pytest.raises(ValueError, match=r"an integer.*Received: num_samples="):
+        tfr.Reinforce().check_num_samples(num_samples)
+
+
+@pytest.mark.parametrize("estimator", [tfr.NVIL, tfr.Reinforce])
+def test_an_empty_batch_teaches_nothing(estimator):
+    average = tfr.estimators.MovingAverage()
+    keywords = {tfr.NVIL: "averages", tfr.Reinforce: "baseline"}
+    given = average if estimator is tfr.Reinforce else [average, average]
+    estimator = estimator(**{keywords[estimator]: given})
+    average.update(tf.constant([1.0, 3.0]))
+    for batch in (0, 2):
+        q = tfrd.Bernoulli(logits=tf.zeros([batch, 3]))
+        estimator.estimate(lambda b: tf.reduce_sum(b, -1), q, seed=(0, 0))
+        assert np.isfinite(average.read())
+        if not batch:
+            np.testing.assert_allclose(average.read(), 2.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-320, 1e-200, 1e-60])
+def test_small_probabilities_in_float64(p):
+    """Of f(b) = 1 + b, at b = 0: `f(0) d log(1 - p)`, 0 if p counts as 0."""
+    f = lambda b: 1.0 + tf.reduce_sum(b[..., :1], -1)
+    bits = tfrd.Bernoulli(probs=tf.constant([p], tf.float64))
+    units = tfrd.OneHotCategorical(probs=tf.constant([p, 1 - p], tf.float64))
+    for q in (bits, units):
+        found = q.reinforce_gradient(f, seed=(0, 0)).gradients["probs"][0]
+        np.testing.assert_allclose(found, -float(p > 1e-300), rtol=1e-9)
+
+
+def test_gradients_of_log_prob_where_a_class_is_impossible():
+    b = tf.constant([0.0, 1.0, 0.0])
+    for name, x in {
+        "probs": [0.0, 0.25, 0.75],
+        "logits": [-np.inf, 0.0, 1.0],
+    }.items():
+        x = tf.constant(x, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = tfrd.OneHotCategorical(**{name: x}).log_prob(b)
+        assert np.isfinite(value)
+        assert np.isfinite(tape.gradient(value, x)).all()
+
+
+# --- Control variates ------------------------------------------------------
+
+
+@_examples(40)
+@hypothesis.given(st.data())
+def test_control_variates(data):
+    """`eta f(sigmoid(z / lambda)) + network(z)`, and its derivative."""
+    dtype = data.draw(_WIDE)
+    shape = (data.draw(st.integers(0, 3)), data.draw(st.integers(1, 4)))
+    z = data.draw(_array(_LOGITS, shape, dtype))
+    temperature, eta = (data.draw(_numbers(0.125, 8)) for _ in range(2))
+    network = cv.Network((3,), "tanh", seed=1)
+    c = cv.Scaled(cv.RelaxedFunction(temperature), eta) + network
+    c.build(shape)
+    f = lambda b: tf.reduce_sum(b**2, -1)
+    x = tf.constant(z, dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        found = c(x, f=f, squash=tf.sigmoid)
+    relaxed = scipy.special.expit(z / temperature)
+    kernel, out, *biases = (
+        w.numpy().astype(np.float64)
+        for w in (network.kernel_z, *network.kernels, *network.biases)
+    )
+    hidden = np.tanh(z @ kernel + biases[0])
+    wanted = eta * (relaxed**2).sum(-1) + (hidden @ out)[:, 0]
+    # 1 / lambda comes from its logarithm, in float32.
+    _assert_close(found, wanted, "float32", 1e4)
+    by_relaxed = 2 * relaxed**2 * scipy.special.expit(-z / temperature)
+    wanted = eta * by_relaxed / temperature
+    wanted += ((1 - hidden**2) * out[:, 0]) @ kernel.T
+    _assert_close(tape.gradient(found, x), wanted, "float32", 1e4)
+
+
+# --- The VAE ---------------------------------------------------------------
+
+_PIXELS = 4
+
+
+@functools.cache
+def _vae(estimator, num_latents, mean):
+    return tfr.models.DiscreteVAE(
+        "linear1",
+        num_latents,
+        estimator=estimator,
+        image_shape=(_PIXELS,),
+        mean=mean,
+    )
+
+
+@_examples(40)
+@hypothesis.given(
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.sampled_from(["relax", "disarm"]),
+    st.sampled_from([1, 3]),
+    st.sampled_from([0.0, 1.0, None]),
+    st.integers(0, 2),
+    _SEEDS,
+)
+def test_vae(mean, estimator, num_latents, grey, batch, seed):
+    """Its ELBO, in float64; all black, all white, grey, empty."""
+    vae = _vae(estimator, num_latents, mean)
+    images = np.random.default_rng(seed).random([batch, _PIXELS])
+    images = images if grey is None else np.full_like(images, grey)
+    images = images.astype(np.float32)
+    logits = vae.posterior(images).logits
+    b = vae.posterior(images).draw(seed).sample.numpy().astype(np.float64)
+    found = vae.log_weight(b.astype(np.float32), images, logits)
+    pixels = vae.pixel_logits(b.astype(np.float32)).numpy()
+    wanted = _log_bernoulli(images, pixels)
+    wanted += _log_bernoulli(b, vae.prior_logits.numpy())
+    wanted -= _log_bernoulli(b, logits.numpy())
+    _assert_close(found, wanted, "float32", 100.0)
+    assert vae.bound(images, 2, seed).shape == (batch,)
+    result = _objective.loss_gradients(
+        vae,
+        tf.constant(images),
+        vae.trainable_variables,
+        seed=tf.constant(seed),
+    )
+    for gradient in result.gradients:
+        assert np.isfinite(gradient).all() or not batch
+
+
+def _log_bernoulli(bits, logits):
+    bits, logits = bits.astype(np.float64), logits.astype(np.float64)
+    log_p = bits * logits + scipy.special.log_expit(-logits)
+    return log_p.sum(-1)
+
+
+@pytest.mark.parametrize("estimator", ["relax", "disarm", "nvil"])
+@pytest.mark.parametrize(("num_latents", "batch"), [(10_000, 1), (1, 0)])
+def test_a_step_of_a_vae(num_latents, batch, estimator):
+    vae = _vae(estimator, num_latents, 0.0)
+    vae.compile("adam", run_eagerly=True, jit_compile=False)
+    logs = vae.train_step(tf.zeros([batch, _PIXELS]))
+    assert np.isfinite(logs["elbo"])
+    for weight in vae.weights:
+        assert np.isfinite(weight).all()
+
+
+def test_images_of_another_size_are_no_images():
+    vae = _vae("relax", 3, 0.5)
+    with pytest.raises(ValueError, match=r"\[B, 4\].*Received.*\(2, 8\)"):
+        vae.posterior(tf.zeros([2, 2 * _PIXELS]))
