@@ -35,6 +35,7 @@ _RL = ["gymnasium[box2d,classic-control,mujoco]>=1.0"]
 _TEST = [
     *_PLOT,
     *_RL,
+    "hypothesis>=6.100",
     "pytest>=8",
     "pytest-xdist>=3.5",
     "scipy>=1.11",

@@ -5,6 +5,7 @@ import gc
 import pathlib
 import random
 
+import hypothesis
 import keras
 import pytest
 import tensorflow as tf
@@ -17,6 +18,20 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.set_logical_device_configuration(
     _CPU, [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+# The same cases each time; by --hypothesis-profile=hunt others, and ten times
+# as many. Nothing is written.
+hypothesis.settings.register_profile(
+    "same", derandomize=True, database=None, deadline=None
+)
+hypothesis.settings.register_profile(
+    "hunt",
+    database=None,
+    deadline=None,
+    max_examples=1000,
+    phases=[hypothesis.Phase.generate],  # Shrinking takes minutes.
+)
+hypothesis.settings.load_profile("same")
 
 # What test_biased records for the CSV.
 _BIAS_COLUMNS = (

@@ -108,6 +108,32 @@ def test_noises_of_z_and_zt_differ():
     assert not np.isclose(draw.relaxed, draw.conditional()).any()
 
 
+@pytest.mark.parametrize("family", ["bernoulli", "categorical"])
+def test_estimators_of_independent_samples_share_their_draws(family):
+    """What one seed draws does not depend on who asks: runs can be paired."""
+    draw = cases.FAMILIES[family].rows(20).draw((1, 2))
+    for method, other in _PAIRS:
+        estimator = cases.example(method)
+        alone = cases.METHODS[method].num_samples == 1
+        if other == family and alone and not estimator.couples:
+            found = _estimate(method, family, (1, 2)).sample
+            np.testing.assert_array_equal(found, draw.sample, err_msg=method)
+
+
+def test_models_of_all_estimators_start_alike():
+    first, *others = (
+        tfr.models.DiscreteVAE(
+            "linear1", 3, estimator=name, image_shape=(4,), seed=5
+        )
+        for name in ("relax", "disarm", "nvil", "local_expectation")
+    )
+    for other in others:
+        for x, y in zip(
+            first.model_variables, other.model_variables, strict=True
+        ):
+            np.testing.assert_array_equal(x, y)
+
+
 @pytest.mark.parametrize("mode", ["graph", "xla"])
 def test_new_seeds_do_not_retrace(mode):
     traces = []

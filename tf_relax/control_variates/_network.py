@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_relax._shapes import known_sizes
 from tf_relax.control_variates._base import ControlVariate
 
 
@@ -74,8 +75,11 @@ class Network(ControlVariate):
           z_shape: `[..., E...]`.
           context_shape: `[..., C]`, or None.
         """
-        event = math.prod(z_shape[len(z_shape) - self.event_ndims :])
-        context = 0 if context_shape is None else context_shape[-1]
+        event = math.prod(
+            known_sizes(z_shape[len(z_shape) - self.event_ndims :], "`Network`")
+        )
+        context_shape = (0,) if context_shape is None else context_shape
+        [context] = known_sizes(context_shape[-1:], "`Network` (context)")
         widths = [event + context, *self.hidden, 1]
         first = (event, widths[1])
         self.kernel_z = self._kernel("kernel_z", widths[0], first)

@@ -1,5 +1,6 @@
 """`tfd.Bernoulli` with gradients of its expectations."""
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -91,7 +92,7 @@ class Bernoulli(GradientMethods, tfp.distributions.Bernoulli):
         if self._logits is not None:
             return gradients
         p = _dtypes.at_least_float32(self._probs)
-        slope = tf.math.divide_no_nan(tf.ones([], p.dtype), p * (1.0 - p))
+        slope = _dtypes.reciprocal(p * (1.0 - p))
         return {"probs": gradients["logits"] * slope}
 
     def _float_logits(self) -> tf.Tensor:
@@ -99,6 +100,7 @@ class Bernoulli(GradientMethods, tfp.distributions.Bernoulli):
             return _dtypes.at_least_float32(self._logits)
         p = _dtypes.at_least_float32(self._probs)
         # Certain outcomes (p = 0 or 1) stay finite, and certain.
+        farthest = -math.log(_dtypes.rarest(p.dtype))
         return tf.clip_by_value(
-            tf.math.log(p) - tf.math.log1p(-p), -100.0, 100.0
+            tf.math.log(p) - tf.math.log1p(-p), -farthest, farthest
         )

@@ -89,11 +89,23 @@ class OneHotCategorical(GradientMethods, tfp.distributions.OneHotCategorical):
         if self._logits is not None:
             return gradients
         p = _dtypes.at_least_float32(self._probs)
-        return {"probs": tf.math.divide_no_nan(gradients["logits"], p)}
+        return {"probs": gradients["logits"] * _dtypes.reciprocal(p)}
+
+    def _log_prob(self, event: tf.Tensor) -> tf.Tensor:
+        # TFP has NaN where a class is impossible: 0 times minus infinity.
+        if self._logits is None:
+            p = tf.convert_to_tensor(self._probs)
+            p /= tf.reduce_sum(p, -1, keepdims=True)
+            chosen = tf.math.xlogy(tf.cast(event, p.dtype), p)
+        else:
+            log_p = tf.nn.log_softmax(self._logits)
+            event = tf.cast(event, log_p.dtype)
+            chosen = tf.math.multiply_no_nan(log_p, event)
+        return tf.reduce_sum(chosen, -1)
 
     def _float_logits(self) -> tf.Tensor:
         if self._logits is not None:
             return _dtypes.at_least_float32(self._logits)
         p = _dtypes.at_least_float32(self._probs)
         # A class of probability 0 stays finite, and impossible.
-        return tf.math.log(tf.maximum(p, 1e-37))
+        return tf.math.log(tf.maximum(p, _dtypes.rarest(p.dtype)))

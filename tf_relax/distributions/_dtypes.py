@@ -55,6 +55,17 @@ def uniform_pair(
     )
 
 
+def rarest(dtype: tf.DType) -> float:
+    """Returns the probability below which an event counts as impossible."""
+    return {tf.float32: 1e-37, tf.float64: 1e-300}[dtype]
+
+
+def reciprocal(p: tf.Tensor) -> tf.Tensor:
+    """Returns `1 / p`, or 0 where it is the probability of nothing."""
+    possible = p >= rarest(p.dtype)
+    return tf.where(possible, 1.0 / tf.where(possible, p, 1.0), 0.0)
+
+
 def sample_shape(num_samples: int, like: tf.Tensor) -> tf.Tensor:
     """Returns the shape of draws: a leading axis only for several."""
     shape = tf.shape(like)

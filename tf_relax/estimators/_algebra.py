@@ -71,7 +71,7 @@ def sum_within_examples(
     if first is None:  # A Python f in graph mode.
         first = tf.rank(value)
     return {
-        name: _sum_broadcast(gradient, parameters[name], first)
+        name: _sum_broadcast(gradient, name, parameters, first)
         for name, gradient in gradients.items()
     }
 
@@ -80,7 +80,7 @@ def reduce_to(gradients: Gradients, parameters: dict[str, Any]) -> Gradients:
     """Sums the examples' gradients to the shapes of the parameters."""
     return {
         name: tf.reshape(
-            _sum_broadcast(gradient, parameters[name], 0),
+            _sum_broadcast(gradient, name, parameters, 0),
             tf.shape(parameters[name]),
         )
         for name, gradient in gradients.items()
@@ -100,11 +100,15 @@ def sum_after(x: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
 
 
 def _sum_broadcast(
-    gradient: tf.Tensor, parameter: tf.Tensor, first_axis: Any
+    gradient: tf.Tensor, name: str, parameters: dict[str, Any], first_axis: Any
 ) -> tf.Tensor:
     """Sums over axes from `first_axis` on where the parameter has size 1."""
-    rank = gradient.shape.rank
+    parameter, rank = parameters[name], gradient.shape.rank
     sizes = [1] * (rank - parameter.shape.rank) + parameter.shape.as_list()
+    if None in sizes and len(parameters) > 1:
+        # What was broadcast along with another is known at run time only.
+        axes = _axes_of_size_one(gradient, parameter, first_axis)
+        return tf.reduce_sum(gradient, axes, keepdims=True)
     axes = [
         axis
         for axis in range(rank)
@@ -118,3 +122,15 @@ def _sum_broadcast(
         axes = tf.constant(axes, tf.int32)
         axes = tf.boolean_mask(axes, axes >= first_axis)
     return tf.reduce_sum(gradient, axes, keepdims=True)
+
+
+def _axes_of_size_one(
+    gradient: tf.Tensor, parameter: tf.Tensor, first_axis: Any
+) -> tf.Tensor:
+    """Returns the axes from `first_axis` on where the parameter has size 1."""
+    whole = tf.shape(gradient)
+    missing = tf.ones([gradient.shape.rank - parameter.shape.rank], tf.int32)
+    own = tf.concat([missing, tf.shape(parameter)], 0)
+    own = tf.concat([whole[:first_axis], own[first_axis:]], 0)
+    # Constants to XLA, which has no axes that are found by `tf.where`.
+    return tf.raw_ops.BroadcastGradientArgs(s0=own, s1=whole).r0

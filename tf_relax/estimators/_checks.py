@@ -1,5 +1,6 @@
 """Whether an estimator is valid for a distribution; else, which one is."""
 
+import operator
 from typing import Any
 
 from tf_relax.relaxations import BernoulliDraw
@@ -60,6 +61,16 @@ def check_kind(
         )
 
 
+def check_rank(draw: Draw, received: str) -> None:
+    """Raises a ValueError if a graph does not know how many axes b has."""
+    if draw.sample.shape.rank is None:
+        raise ValueError(
+            "The parameters of a distribution must have a known number of "
+            f"axes; their sizes may be unknown. Received: {received} of shape "
+            "<unknown>. Use `tf.ensure_shape(x, [None, D])`."
+        )
+
+
 def check_coupling(estimator: Any) -> None:
     """Raises a TypeError if it cannot be used above the first layer."""
     if estimator.couples:
@@ -80,7 +91,15 @@ def check_num_samples(estimator: Any, num_samples: int | None) -> int:
       ValueError: if the estimator cannot use so many.
     """
     least, step = estimator.min_samples, estimator.samples_step
-    num_samples = least if num_samples is None else num_samples
+    try:
+        num_samples = operator.index(
+            least if num_samples is None else num_samples
+        )
+    except TypeError:
+        raise ValueError(
+            "`num_samples` must be an integer of Python. Received: "
+            f"num_samples={num_samples!r}."
+        ) from None
     if num_samples < least or num_samples % step:
         multiple = f", a multiple of {step}" if step > 1 else ""
         raise ValueError(

@@ -250,8 +250,11 @@ class Estimator(abc.ABC):
 
         Raises:
           TypeError: if the estimator is not valid for such a draw.
+          ValueError: if its number of axes is unknown.
         """
-        _checks.check_kind(self, type(draw), type(distribution).__name__)
+        name = type(distribution).__name__
+        _checks.check_kind(self, type(draw), name)
+        _checks.check_rank(draw, name)
         return self.redraw(draw, fold_seed(validate_seed(seed), _REDRAW))
 
     def bind(

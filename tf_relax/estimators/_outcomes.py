@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_relax._shapes import known_sizes
 from tf_relax.relaxations import RelaxedDraw
 
 _MOST_OUTCOMES = 2**16
@@ -35,7 +36,7 @@ def joint_outcomes(draw: RelaxedDraw, event_ndims: int) -> JointOutcomes:
             f"those that f sums away. Received: event_ndims={event_ndims}, "
             f"b.shape={shape}."
         )
-    event = shape[shape.rank - event_ndims :]
+    event = known_sizes(shape[shape.rank - event_ndims :], "Enumeration")
     units = math.prod(event[: event_ndims - draw.unit_ndims])
     atoms = draw.atoms()
     num_outcomes = atoms.shape[0] ** units

@@ -57,11 +57,14 @@ class MovingAverage(keras.layers.Layer):
         )
 
     def update(self, value: tf.Tensor) -> None:
-        """Takes the mean of `value` into the average."""
+        """Takes the mean of `value` into the average; of nothing, nothing."""
         mean = tf.cast(tf.reduce_mean(value), self.average.dtype)
-        keep = self.decay
-        self.average.assign(keep * self.average + (1 - keep) * mean)
-        self.weight.assign(keep * self.weight + (1 - keep))
+        keep, empty = self.decay, tf.equal(tf.size(value), 0)
+        average = keep * self.average + (1 - keep) * mean
+        weight = keep * self.weight + (1 - keep)
+        # The mean of no examples is NaN, and would stay.
+        self.average.assign(tf.where(empty, self.average, average))
+        self.weight.assign(tf.where(empty, self.weight, weight))
 
     def get_config(self) -> dict[str, Any]:
         """See `keras.layers.Layer.get_config`."""

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_relax._shapes import known_sizes
+
 
 class Sticks(NamedTuple):
     """C - 1 Bernoulli bits that make a one-hot sample of C classes.
@@ -49,7 +51,7 @@ def sticks_of(log_probs: tf.Tensor) -> Sticks:
       [1]: Dong, Mnih, Tucker. Coupled gradient estimators for discrete latent
            variables. NeurIPS 2021. https://arxiv.org/abs/2106.08056
     """
-    num_classes = log_probs.shape[-1]
+    [num_classes] = known_sizes(log_probs.shape[-1:], "Stick-breaking")
     index = tf.argsort(log_probs, axis=-1)
     order = tf.one_hot(index, num_classes, dtype=log_probs.dtype)
     logits = tf.sort(log_probs, axis=-1)

@@ -71,7 +71,7 @@ class UnorderedSet(Estimator):
         table, log_probs = joint_outcomes(draw, event_ndims)
         k = draw.num_samples
         _check(k, table.shape[0])
-        chosen = _first_different(log_probs, k, seed)
+        chosen = _first_different(log_probs, k, event_ndims, seed)
         weights, baseline = _weights(log_probs, chosen)
         sample = draw.at(tf.gather(table, chosen), k, weights=weights)
         sample = dataclasses.replace(sample, event_ndims=event_ndims)
@@ -106,14 +106,19 @@ def _check(num_samples: int, num_outcomes: int) -> None:
 
 
 def _first_different(
-    log_probs: tf.Tensor, num_samples: int, seed: tf.Tensor
+    log_probs: tf.Tensor, num_samples: int, event_ndims: int, seed: tf.Tensor
 ) -> tf.Tensor:
     """Returns K different outcomes, by number, `[M, B...]` to `[K, B...]`."""
-    u = open_uniform(seed, tf.shape(log_probs), log_probs.dtype)
-    relaxed = log_probs - tf.math.log(-tf.math.log(u))
-    outcomes_last = tf.roll(tf.range(log_probs.shape.rank), -1, 0)
-    _, index = tf.math.top_k(tf.transpose(relaxed, outcomes_last), num_samples)
-    return tf.transpose(index, tf.roll(tf.range(log_probs.shape.rank), 1, 0))
+    rank = log_probs.shape.rank
+    outcomes_last = tf.transpose(log_probs, tf.roll(tf.range(rank), -1, 0))
+    shape = tf.shape(outcomes_last)
+    # An example has as many axes as in b, for `rows_of_batch`.
+    ones = [1] * (event_ndims - 1)
+    like_b = tf.concat([shape[:-1], ones, shape[-1:]], 0)
+    u = tf.reshape(open_uniform(seed, like_b, log_probs.dtype), shape)
+    relaxed = outcomes_last - tf.math.log(-tf.math.log(u))
+    _, index = tf.math.top_k(relaxed, num_samples)
+    return tf.transpose(index, tf.roll(tf.range(rank), 1, 0))
 
 
 def _weights(log_probs: tf.Tensor, chosen: tf.Tensor) -> _Weights:

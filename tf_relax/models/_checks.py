@@ -120,6 +120,23 @@ def check_range(name: str, x: Any) -> None:
             )
 
 
+def pixels_of(images: Any, image_shape: Sequence[int], dtype: Any) -> tf.Tensor:
+    """Returns images in the shape of a model's, `[B, ...]`, flat or not.
+
+    Raises:
+      ValueError: if they have another number of pixels.
+    """
+    images = tf.convert_to_tensor(images)
+    found = images.shape[1:].num_elements()
+    if found not in (None, math.prod(image_shape)):
+        wanted = ", ".join(map(str, image_shape))
+        raise ValueError(
+            f"Images must have the shape [B, {wanted}], or flat. Received: "
+            f"images.shape={images.shape}."
+        )
+    return tf.reshape(tf.cast(images, dtype), [-1, *image_shape])
+
+
 def mean_image(mean: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Returns the mean image in the shape of one.
 

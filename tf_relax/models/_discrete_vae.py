@@ -15,6 +15,7 @@ from tf_relax.models import _architectures
 from tf_relax.models import _saved
 from tf_relax.models._bernoulli_elbo import log_bernoulli
 from tf_relax.models._checks import mean_image
+from tf_relax.models._checks import pixels_of
 from tf_relax.models._latents import latents_of
 from tf_relax.models._named import estimators_of_layers
 from tf_relax.models._networks import at_least_float32
@@ -323,8 +324,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
 
     def _pixels(self, images: tf.Tensor) -> tf.Tensor:
         """Returns images in the dtype of the weights and `image_shape`."""
-        pixels = tf.cast(images, self.mean.dtype)
-        return tf.reshape(pixels, [-1, *self.image_shape])
+        return pixels_of(images, self.image_shape, self.mean.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """See `keras.Model.get_config`."""

@@ -88,7 +88,7 @@ class Tracer:
             images,
             variables,
             _objective.training_seed,
-            model.optimizer.iterations,
+            model.optimizer,
         )
         yield "the ELBO", found.elbo
         names = {id(variable): name for name, variable in changing(model)}

@@ -73,6 +73,7 @@ def logits_of(network: keras.Model, inputs: tf.Tensor) -> tf.Tensor:
     Returns:
       `[..., ...]`: the leading axes of `inputs`, then the network's.
     """
+    inputs = tf.convert_to_tensor(inputs)  # People have latents in NumPy.
     return _as_given(network(_flat(inputs)), inputs)
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from tf_relax._shapes import known_sizes
 from tf_relax.relaxations._draw import Gradients
 from tf_relax.relaxations._draw import RelaxedDraw
 
@@ -29,7 +30,8 @@ class CategoricalDraw(RelaxedDraw):
 
     def atoms(self) -> tf.Tensor:
         """See `RelaxedDraw.atoms`."""
-        return tf.eye(self.sample.shape[-1], dtype=self.sample.dtype)
+        [num_classes] = known_sizes(self.sample.shape[-1:], "An estimator")
+        return tf.eye(num_classes, dtype=self.sample.dtype)
 
     def log_prob(self, sample: tf.Tensor) -> tf.Tensor:
         """See `RelaxedDraw.log_prob`."""
