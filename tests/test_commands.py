@@ -130,7 +130,7 @@ def test_help_names_the_command_that_was_called():
         ("train_rl --out={folder}", "must be what a run writes"),
         ("play", "Expected one folder. Received: none"),
         ("play {new}", "No run at {new}"),
-        ("play {folder}", "must be what a run writes"),
+        ("play {folder}", "No whole checkpoint is left"),
         ("make_mnist --out={new}", "--data_dir must be given"),
         ("make_mnist --out={new} --data_dir={folder}", "missing train-images"),
         ("eval_vae no.keras", "No model at no.keras"),
