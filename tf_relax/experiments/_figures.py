@@ -229,8 +229,8 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
 
     `label` is the estimator, with what is not usual about it.
     `seconds_per_epoch` is the time of training itself. It comes from
-    `vae_benchmark.csv`, measured on an idle machine, if the case is there,
-    else from the run.
+    the files `vae_benchmark*.csv`, measured on an idle machine, if the case is
+    there, else from the run.
     """
     milliseconds = {
         (
@@ -238,7 +238,8 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
             row["architecture"],
             int(row.get("num_samples") or 0),
         ): float(row["median_ms"])
-        for row in _files.read_csv(results / "vae_benchmark.csv")
+        for path in sorted(results.glob("vae_benchmark*.csv"))
+        for row in _files.read_csv(path)
     }
     runs = []
     for path in sorted((results / "vae").glob("*/config.json")):

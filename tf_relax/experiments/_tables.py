@@ -230,6 +230,7 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "unbiased": _unbiased,
     "vae": _vae_tables.vae,
     "vae_all": _vae_tables.vae_all,
+    "vae_each": _vae_tables.vae_each,
     "variance": _variance,
     "variance_pairs": _variance_pairs,
     "variance_pairs_nonlinear": _variance_pairs_nonlinear,
