@@ -301,3 +301,21 @@ def test_a_temperature_of_zero_is_refused():
         q.rebar_gradient(
             lambda b: tf.reduce_sum(b, -1), seed=(0, 0), temperature=0.0
         )
+
+
+def test_a_control_variate_takes_all_that_it_is_given():
+    with pytest.raises(TypeError, match=r"call\(self, z, f=None, squash"):
+
+        class Short(tfr.ControlVariate):
+            def call(self, z):
+                return z
+
+
+def test_gradient_of_an_estimator_of_ones_own_is_a_dict():
+    class Bare(tfr.Estimator):
+        def gradient(self, draw, value, control_variate):
+            return draw.score["logits"]
+
+    q = tfr.distributions.Bernoulli(tf.zeros([3]))
+    with pytest.raises(TypeError, match="must return a dict"):
+        Bare().estimate(lambda b: tf.reduce_sum(b, -1), q, seed=(0, 0))

@@ -482,3 +482,67 @@ def test_run_eagerly_shows_numbers_and_trains_alike():
         vaes.append(vae)
     assert seen[0] == (_BATCH, _PIXELS) and seen[-1] is False
     _assert_same(*map(_weights, vaes), rtol=1e-4, atol=1e-5)
+
+
+def test_predictions_of_mixed_precision_are_those_of_float32():
+    vae = _vae()
+    expected = vae.predict(_images(), verbose=0)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        mixed = _vae()
+        mixed.set_weights(vae.get_weights())
+        found = mixed.predict(_images(), verbose=0)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda x: x[:, :4], "Images must have the shape"),
+        (lambda x: 255 * x, "Divide grey levels"),
+        (lambda x: tf.data.Dataset.from_tensors(255 * x), "Divide grey levels"),
+    ],
+    ids=["pixels", "grey", "data"],
+)
+def test_wrong_images_are_named_after_right_ones(method, wrong, message):
+    vae = _vae()
+    getattr(vae, method)(_images(), verbose=0)
+    with pytest.raises(ValueError, match=message):
+        getattr(vae, method)(wrong(_images()), verbose=0)
+
+
+def test_images_of_unknown_shape_are_not_cut_anew():
+    vae = _vae()
+    size = int(np.prod(vae.image_shape)) // 2
+    spec = tf.TensorSpec([None, None])
+    call = tf.function(vae.posterior, input_signature=[spec])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="reshape"):
+        call(tf.zeros([4, size])).logits  # noqa: B018
+
+
+def _with_mean(mean):
+    return models.DiscreteVAE("linear1", 3, mean=mean, image_shape=(_PIXELS,))
+
+
+def test_a_clone_has_the_mean_image():
+    vae = _with_mean(_images().mean(0))
+    clone = keras.models.clone_model(vae)
+    np.testing.assert_array_equal(clone.mean, vae.mean)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda vae, path: vae.save(path / "x.h5"), r"`\.keras` file"),
+        (lambda vae, path: vae.export(path), r"encoders\[0\]\.export"),
+        (lambda vae, path: _with_mean(np.zeros(3)), "`mean` must be a number"),
+    ],
+    ids=["h5", "export", "mean"],
+)
+def test_what_cannot_be_says_what_can(wrong, message, tmp_path):
+    with pytest.raises((ValueError, NotImplementedError), match=message):
+        wrong(_vae(), tmp_path)
+    assert not list(tmp_path.iterdir())

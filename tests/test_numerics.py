@@ -158,3 +158,18 @@ def test_ends_of_the_grid_of_uniforms_have_finite_logits():
         for x in (tf.math.log(ends), tf.math.log1p(-ends)):
             assert np.isfinite(x).all()
             assert (np.array(x) < 0.0).all()
+
+
+@pytest.mark.parametrize(
+    "estimator", [tfr.RELAX, tfr.RELAXK, tfr.DLAX], ids=lambda e: e.__name__
+)
+def test_impossible_outcomes_leave_a_network_finite(estimator):
+    one_hot = tfr.distributions.OneHotCategorical([[0.0, 1.0, -np.inf]])
+    bits = tfr.distributions.Bernoulli([[np.inf, 0.0, -np.inf]])
+    for q in (one_hot, bits):
+        network = tfr.control_variates.Network((4,))
+        found = estimator(network).estimate(
+            lambda b: tf.reduce_sum(b * [1.0, 2.0, 3.0], -1), q, seed=(0, 1)
+        )
+        for x in [found.gradients["logits"], *found.variance_gradients]:
+            assert np.isfinite(x).all()

@@ -71,7 +71,7 @@ def test_every_kind_of_run_is_finite(settings, tmp_path):
     )
     with np.load(tmp_path / "checkpoint.npz") as arrays:
         for name in arrays.files:
-            if name not in ("episodes", "log_variance"):  # Not measured.
+            if name not in ("episodes", "log_variance", "tf_relax_version"):
                 assert np.isfinite(arrays[name]).all(), name
     rows = test_bin._rows(tmp_path / "metrics.csv")
     for seed, run in summary["runs"].items():

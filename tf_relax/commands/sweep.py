@@ -40,6 +40,7 @@ PROGRAM = Program(
     __doc__,
     _run,
     (Options, experiments.SweepSettings),
-    stopped="Stopped. The same command resumes the sweep.",
+    stopped="Stopped. The same command goes on from the newest checkpoint, or "
+    "begins anew if there is none yet.",
 )
 main = PROGRAM.main

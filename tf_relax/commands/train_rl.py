@@ -36,6 +36,7 @@ PROGRAM = Program(
     __doc__,
     _run,
     (Options, experiments.RLSettings),
-    stopped="Stopped. The same command resumes the run.",
+    stopped="Stopped. The same command goes on from the newest checkpoint, or "
+    "begins anew if there is none yet.",
 )
 main = PROGRAM.main

@@ -42,6 +42,7 @@ PROGRAM = Program(
     __doc__,
     _run,
     (Options, experiments.VAESettings),
-    stopped="Stopped. The same command resumes the run.",
+    stopped="Stopped. The same command goes on from the newest checkpoint, or "
+    "begins anew if there is none yet.",
 )
 main = PROGRAM.main

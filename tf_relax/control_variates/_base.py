@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import functools
+import inspect
 from typing import Any
 
 import keras
@@ -30,11 +31,27 @@ class ControlVariate(keras.layers.Layer):
         kwargs.setdefault("dtype", keras.config.floatx())
         super().__init__(autocast=False, **kwargs)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Raises a TypeError if `call` does not take what it is given."""
+        super().__init_subclass__(**kwargs)
+        signature = inspect.signature(cls.call)
+        try:
+            signature.bind(None, None, f=None, squash=None, context=None)
+        except TypeError:
+            raise TypeError(
+                "`call` of a ControlVariate must be call(self, z, f=None, "
+                "squash=None, context=None). A function of z alone needs no "
+                f"such layer. Received: {cls.__name__}.call{signature}."
+            ) from None
+
     def __add__(self, other: "ControlVariate") -> "ControlVariate":
         """Returns the control variate `self(z) + other(z)`."""
         from tf_relax.control_variates import _combine
 
         return _combine.Sum([self, other])
+
+
+_CERTAIN = 100.0  # Nats; the sigmoid there is 1 in any dtype's digits.
 
 
 def bind(
@@ -47,7 +64,8 @@ def bind(
     """Returns the control variate as a function of z alone, built.
 
     A plain callable (or any Keras layer that is not a `ControlVariate`) is
-    called with z only.
+    called with z only. Of a relaxed draw, z is held within 100 nats of 0: where
+    an outcome is impossible it is infinite, and layers would make NaN of it.
 
     Args:
       control_variate: any callable of z, or a layer.
@@ -62,13 +80,16 @@ def bind(
             shape = None if context is None else tuple(context.shape)
             control_variate.build(tuple(z.shape), shape)
         layer: Any = control_variate  # Keras has no types.
-        return functools.partial(
+        c: Any = functools.partial(
             layer,
             f=f,
             squash=distribution.squash,
             context=context,
         )
-    if isinstance(control_variate, keras.layers.Layer):
-        if not control_variate.built:  # Variables must exist to be watched.
-            control_variate.build(tuple(z.shape))
-    return control_variate
+    else:
+        c = control_variate
+        if isinstance(c, keras.layers.Layer) and not c.built:
+            c.build(tuple(z.shape))  # Variables must exist to be watched.
+    if not isinstance(draw, RelaxedDraw):
+        return c
+    return lambda z: c(tf.clip_by_value(z, -_CERTAIN, _CERTAIN))

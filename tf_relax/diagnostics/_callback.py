@@ -67,7 +67,8 @@ class GradientDiagnostics(keras.callbacks.Callback):
       seed: of the draws.
 
     Raises:
-      ValueError: if `every` is less than 1 or `per` unknown.
+      ValueError: if `every` is less than 1, `draws` less than 8, or `per`
+        unknown.
 
     Examples:
       >>> import tf_relax as tfr
@@ -101,10 +102,15 @@ class GradientDiagnostics(keras.callbacks.Callback):
             raise ValueError(
                 f"`every` must be at least 1. Received: every={every}."
             )
+        if draws < 8:
+            raise ValueError(
+                f"`draws` must be at least 8. Received: draws={draws}."
+            )
         if per not in ("epoch", "step"):
             raise ValueError(unknown("per", per, ("epoch", "step")))
         self._images = images
-        self._names = list(estimators)
+        one = isinstance(estimators, str)
+        self._names = [str(estimators)] if one else list(estimators)
         self._every = every
         self._per = per
         self._draws = draws

@@ -1,5 +1,6 @@
 """Whether an estimator is valid for a distribution; else, which one is."""
 
+from collections.abc import Mapping
 import operator
 from typing import Any
 
@@ -107,3 +108,18 @@ def check_num_samples(estimator: Any, num_samples: int | None) -> int:
             f"{multiple}. Received: num_samples={num_samples}."
         )
     return num_samples
+
+
+def check_gradients(estimator: Any, gradients: Any) -> None:
+    """Raises a TypeError if `gradient` did not return a dict.
+
+    Args:
+      estimator: whose method it is.
+      gradients: what it returned.
+    """
+    if not isinstance(gradients, Mapping):
+        raise TypeError(
+            "`gradient` must return a dict from the names of the parameters, "
+            'such as "logits", to the estimates of each sample. Received: '
+            f"{type(gradients).__name__} of {type(estimator).__name__}."
+        )

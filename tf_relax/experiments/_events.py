@@ -27,9 +27,9 @@ def has_tensorboard() -> bool:
 
 
 def event_writer(folder: pathlib.Path) -> Any:
-    """Returns a writer of summaries, one that does nothing without it."""
+    """Returns a writer of summaries; None without TensorBoard."""
     if not has_tensorboard():
-        return tf.summary.create_noop_writer()
+        return None  # Without it TensorFlow has no summaries at all.
     return tf.summary.create_file_writer(str(folder))
 
 

@@ -1,6 +1,7 @@
 """The paper's figures, drawn from the CSV files of runs."""
 
 from collections.abc import Callable, Mapping, Sequence
+import importlib.util
 import math
 import pathlib
 from typing import Any
@@ -35,12 +36,18 @@ def draw_figures(
       The files, those for whose runs there were CSV files.
 
     Raises:
+      ImportError: if matplotlib is missing.
       ValueError: if a name is unknown.
       FileNotFoundError: if there are no CSV files at all.
     """
     for name in names:
         if name not in FIGURES:
             raise ValueError(unknown("figure", name, FIGURES))
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError(
+            "Figures need matplotlib. Install it with "
+            "`pip install 'tf_relax[plot]'`."
+        )
     drawn = []
     for name in names:
         try:

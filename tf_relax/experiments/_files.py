@@ -122,10 +122,20 @@ def load_vae(path: pathlib.Path) -> DiscreteVAE:
       FileNotFoundError: if there is none.
       ValueError: if it is damaged or of something else.
     """
+    if path.is_dir():
+        raise FileNotFoundError(
+            f"No model at {path}, which is a folder. Expected a file, such as "
+            f"{path / 'model.keras'} of a run."
+        )
     if not path.is_file():
         raise FileNotFoundError(
             f"No model at {path}. Expected the model.keras of a run of "
             "train_vae."
+        )
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path} cannot be loaded as a .keras file: it is damaged, or of "
+            "another kind."
         )
     try:
         model = keras.models.load_model(path)

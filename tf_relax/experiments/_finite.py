@@ -70,8 +70,8 @@ class StopAtNotFinite(keras.callbacks.Callback):
             where, name = f"in step {first[0]}", first[1]
         raise FloatingPointError(
             f"Not finite {where}: {name}. {likely_cause(name, self._settings)} "
-            "Give the new settings another folder; what was saved before "
-            f"stays in {self._out}."
+            "Give the new settings another folder; checkpoints of before stay "
+            f"in {self._out}, if there were any."
         )
 
     def _first(self, seen: int) -> tuple[int, str] | None:
@@ -90,11 +90,11 @@ def likely_cause(name: str, settings: VAESettings) -> str:
     """Returns why a tensor is not finite, most often, and what to do."""
     if "control variate" in name:
         return (
-            "Likely cause: the control variate learns too fast, or its "
-            "temperature is too low. Received: learning_rate="
+            "Likely cause: a learning rate that is too high, or a temperature "
+            "that is too low. Received: learning_rate="
             f"{settings.learning_rate:g}, control_variate_learning_rate_factor="
             f"{settings.control_variate_learning_rate_factor:g}, temperature="
-            f"{settings.temperature:g}. Lower a rate or raise temperature."
+            f"{settings.temperature:g}. Lower the first or raise the last."
         )
     return (
         "Likely cause: a learning rate that is too high. Received: "

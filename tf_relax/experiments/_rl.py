@@ -255,6 +255,8 @@ class _Run:
             mine.assign(theirs)
 
     def _write_events(self, speed: float) -> None:
+        if self._events is None:
+            return
         history = self._history
         with self._events.as_default(step=int(history.steps.min())):
             tf.summary.scalar("steps_per_second", speed)

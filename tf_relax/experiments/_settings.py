@@ -152,19 +152,27 @@ def check_same(
 
     Args:
       settings: of the run to come.
-      path: of the file, if there is one.
+      path: of the file, if there is one. A run that has no `metrics.csv` beside
+        it came to nothing, and may be replaced.
       may_differ: names of what a resumed run may change.
     """
-    if not path.exists():
+    if not (path.exists() and (path.parent / "metrics.csv").exists()):
         return
     # What a run of an earlier version had no setting for was as by default.
     old = {f.name: f.default for f in dataclasses.fields(settings)}
     old |= _files.read_settings(path)
     now = dataclasses.asdict(settings)
+    strange = [name for name in old if name not in now]
+    if strange:
+        raise ValueError(
+            f"{path.parent} holds a run of another program, or version: this "
+            f"one has no setting {', '.join(strange[:3])}. Choose another "
+            "folder."
+        )
     differing = [
-        f"{name} {value!r}, now {now.get(name, 'no such setting')!r}"
+        f"{name} {value!r}, now {now[name]!r}"
         for name, value in old.items()
-        if name not in may_differ and (name not in now or now[name] != value)
+        if name not in may_differ and now[name] != value
     ]
     if differing:
         raise ValueError(

@@ -129,22 +129,27 @@ def _fit(
     """Trains on from an epoch; `callbacks` get its ends, in their order."""
     batches = _batches(settings, data, epoch)
     valid = datasets.binary_images(data.valid, data.dynamic)
+    epochs = -(-settings.steps // (len(batches) * settings.steps_per_call))
     what = f"{settings.steps_per_call} steps of {settings.estimator}"
-    model.fit(
-        batches,
-        shuffle=False,  # The batches are shuffled by (seed, epoch).
-        initial_epoch=epoch,
-        epochs=-(-settings.steps // (len(batches) * settings.steps_per_call)),
-        verbose=0,
-        validation_data=(valid,),
-        validation_batch_size=EVALUATION_BATCH,
-        validation_freq=settings.evaluate_every,
-        callbacks=[
-            _callbacks.FirstCall(what, settings.jit_compile),
-            _callbacks.StopAtStep(settings.steps),
-            *callbacks,
-        ],
-    )
+    try:
+        model.fit(
+            batches,
+            shuffle=False,  # The batches are shuffled by (seed, epoch).
+            initial_epoch=epoch,
+            epochs=epochs,
+            verbose=0,
+            validation_data=(valid,),
+            validation_batch_size=EVALUATION_BATCH,
+            validation_freq=settings.evaluate_every,
+            callbacks=[
+                _callbacks.FirstCall(what, settings.jit_compile),
+                _callbacks.StopAtStep(settings.steps),
+                *callbacks,
+            ],
+        )
+    except BaseException:
+        print()  # What is said next stands below the bar.
+        raise
 
 
 def _batches(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 import math
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -120,6 +121,40 @@ def check_range(name: str, x: Any) -> None:
             )
 
 
+def check_images(x: Any, image_shape: Sequence[int]) -> None:
+    """Raises a ValueError if what Keras is given holds no images of a model.
+
+    Args:
+      x: an array, of which all is looked at, or a `tf.data.Dataset`, of which
+        the first batch is. Anything else passes.
+      image_shape: of the model's.
+    """
+    if isinstance(x, tf.data.Dataset):
+        for batch in x.take(1):
+            x = keras.utils.unpack_x_y_sample_weight(batch)[0].numpy()
+    if isinstance(x, np.ndarray):
+        check_range("images", x)
+        _check_shape(tf.TensorShape(x.shape), image_shape)
+
+
+def _check_shape(shape: tf.TensorShape, image_shape: Sequence[int]) -> None:
+    if shape.rank == 0 or shape[1:].num_elements() not in (
+        None,
+        math.prod(image_shape),
+    ):
+        wanted = ", ".join(map(str, image_shape))
+        raise ValueError(
+            f"Images must have the shape [B, {wanted}], or flat. Received: "
+            f"images.shape={shape}."
+        )
+
+
+def check_compiled(model: Any) -> None:
+    """Raises a ValueError if a model has no optimizers yet."""
+    if not model.compiled:
+        raise ValueError("Call `compile` before `fit` or `evaluate`.")
+
+
 def pixels_of(images: Any, image_shape: Sequence[int], dtype: Any) -> tf.Tensor:
     """Returns images in the shape of a model's, `[B, ...]`, flat or not.
 
@@ -127,14 +162,10 @@ def pixels_of(images: Any, image_shape: Sequence[int], dtype: Any) -> tf.Tensor:
       ValueError: if they have another number of pixels.
     """
     images = tf.convert_to_tensor(images)
-    found = images.shape[1:].num_elements()
-    if found not in (None, math.prod(image_shape)):
-        wanted = ", ".join(map(str, image_shape))
-        raise ValueError(
-            f"Images must have the shape [B, {wanted}], or flat. Received: "
-            f"images.shape={images.shape}."
-        )
-    return tf.reshape(tf.cast(images, dtype), [-1, *image_shape])
+    _check_shape(images.shape, image_shape)
+    # The number of images is given: what does not fit is not cut anew.
+    shape = [tf.shape(images)[0], *image_shape]
+    return tf.reshape(tf.cast(images, dtype), shape)
 
 
 def mean_image(mean: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -151,4 +182,9 @@ def mean_image(mean: Any, shape: tuple[int, ...]) -> np.ndarray:
     check_range("mean", mean)
     if mean.size == math.prod(shape):
         mean = mean.reshape(shape)
+    elif mean.size != 1:
+        raise ValueError(
+            f"`mean` must be a number or an image of shape {list(shape)}. "
+            f"Received: an array of shape {list(mean.shape)}."
+        )
     return np.broadcast_to(mean, shape)

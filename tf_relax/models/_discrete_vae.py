@@ -132,20 +132,16 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         self.layer_sizes = [int(e.output_shape[-1]) for e in self.encoders]
         self.temperature = temperature
         self.seed = seed
-        self.mean = self.add_weight(
-            shape=self.image_shape,
+        zeros = functools.partial(
+            self.add_weight,
             initializer="zeros",
-            trainable=False,
             dtype=at_least_float32(),
-            name="mean",
+            autocast=False,
         )
+        self.mean = zeros(self.image_shape, trainable=False, name="mean")
         self.mean.assign(mean_image(mean, self.image_shape))
-        self.prior_logits = self.add_weight(
-            shape=self.latents.shape(self.layer_sizes[-1]),
-            initializer="zeros",
-            dtype=at_least_float32(),
-            name="prior_logits",
-        )
+        above = self.latents.shape(self.layer_sizes[-1])
+        self.prior_logits = zeros(above, name="prior_logits")
         self.estimator_options = dict(estimator_options or {})
         self.estimator = estimator
         self._set_estimators(num_samples)
@@ -334,6 +330,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             "num_latents": self.latents.shape(self.layer_sizes[0])[0],
             "num_classes": self.num_classes,
             "estimator": self.estimator,
+            "mean": self.mean.numpy().tolist(),
             "num_samples": self.num_samples,
             "temperature": self.temperature,
             "estimator_options": self.estimator_options,

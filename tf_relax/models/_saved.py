@@ -29,6 +29,15 @@ def from_file(config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def check_ending(path: Any) -> None:
+    """Raises a ValueError if a model would be saved in an older format."""
+    if not str(path).endswith(".keras"):
+        raise ValueError(
+            "A model is saved as a `.keras` file, which holds its optimizers "
+            f"and estimators. Received: {path}."
+        )
+
+
 def build(optimizer: Any, variables: Sequence[Any]) -> None:
     """Builds an optimizer, and lets it refuse a file without its state.
 

@@ -13,8 +13,9 @@ from tf_relax.models import _optimizers
 from tf_relax.models import _saved
 from tf_relax.models import _steps
 from tf_relax.models._checks import check_compile
+from tf_relax.models._checks import check_compiled
+from tf_relax.models._checks import check_images
 from tf_relax.models._checks import check_order
-from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_scope
 from tf_relax.models._pretraining import Pretraining
 
@@ -162,8 +163,9 @@ class EstimatorTrainer(Pretraining, abc.ABC):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """See `keras.Model.fit`. An array must be in [0, 1]."""
-        check_range("images", x)
+        """See `keras.Model.fit`. Images must be in [0, 1]."""
+        check_compiled(self)
+        check_images(x, self.image_shape)
         for name in ("sample_weight", "class_weight"):
             if kwargs.get(name) is not None:
                 raise ValueError(
@@ -175,9 +177,27 @@ class EstimatorTrainer(Pretraining, abc.ABC):
             return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """See `keras.Model.evaluate`. An array must be in [0, 1]."""
-        check_range("images", x)
+        """See `keras.Model.evaluate`. Images must be in [0, 1]."""
+        check_compiled(self)
+        check_images(x, self.image_shape)
         return super().evaluate(x, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """See `keras.Model.predict`. Images must be in [0, 1]."""
+        check_images(x, self.image_shape)
+        return super().predict(x, *args, **kwargs)
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """See `keras.Model.save`. The file must be a `.keras` one."""
+        _saved.check_ending(filepath)
+        super().save(filepath, *args, **kwargs)
+
+    def export(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises an error that names what can be exported."""
+        raise NotImplementedError(
+            "The whole model is no function of one input. Export its networks: "
+            "`encoders[0].export(folder)`, `decoders[0].export(folder)`."
+        )
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Runs `steps_per_call` optimizer steps. See `keras.Model`."""
