@@ -90,6 +90,6 @@ def bind(
         c = control_variate
         if isinstance(c, keras.layers.Layer) and not c.built:
             c.build(tuple(z.shape))  # Variables must exist to be watched.
-    if not isinstance(draw, RelaxedDraw):
+    if not (isinstance(draw, RelaxedDraw) and callable(c)):
         return c
     return lambda z: c(tf.clip_by_value(z, -_CERTAIN, _CERTAIN))
