@@ -17,6 +17,7 @@ from tf_relax import experiments
 from tf_relax import models
 from tf_relax.experiments import _figures
 from tf_relax.experiments import _measure
+from tf_relax.experiments import _vae_tables
 from tf_relax.models import _steps
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -461,3 +462,23 @@ def test_best_by_validation_takes_the_validation():
 
     runs = [of("a", -3, -1), of("a", -2, -2), of("b", -9)]
     assert _figures.best_by_validation(runs) == [runs[0], runs[2]]
+
+
+def test_a_cell_has_the_best_mean_over_the_seeds(monkeypatch):
+    def run(rate, seed, elbo):
+        return {
+            "dataset": "mnist",
+            "architecture": "linear1",
+            "estimator": "relax",
+            "label": "relax",
+            "learning_rate": rate,
+            "seed": seed,
+            "metrics": [{"epoch": "7", "elbo": "-9", "val_elbo": str(elbo)}],
+            "summary": {"test_bound": -8.0},
+        }
+
+    # The lower rate is better at the first seed, the higher one in the mean.
+    runs = [run(0.1, 0, -3), run(0.1, 1, -1), run(0.01, 0, -2.5)]
+    monkeypatch.setattr(_vae_tables, "vae_runs", lambda results: runs)
+    line = _vae_tables.vae(pathlib.Path()).splitlines()[-1]
+    assert "| 0.1 | 2 | 7 | 9.00 +- 0.00 | 2.00 +- 1.41 | 8.00 +-" in line

@@ -76,8 +76,8 @@ def draw_toy(
       smoothed: how many log-variances are averaged for a point.
     """
     curves: dict[str, dict[str, np.ndarray]] = {}
-    for name, own in _groups(rows, "estimator").items():
-        by_seed = _groups(own, "seed").values()
+    for name, own in groups(rows, "estimator").items():
+        by_seed = groups(own, "seed").values()
         curves[name] = {
             key: np.stack([_column(seed, key) for seed in by_seed])
             for key in ("loss", "log_variance")
@@ -117,7 +117,7 @@ def _components(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
         return []
     drawing, axes = made
     for axis, (name, own) in zip(
-        axes[0], _groups(rows, "component").items(), strict=True
+        axes[0], groups(rows, "component").items(), strict=True
     ):
         left, right = _column(own, "left"), _column(own, "right")
         axis.bar(left, _column(own, "count"), right - left, align="edge")
@@ -137,9 +137,9 @@ def _relaxation(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     u = np.linspace(0.0, 1.0, 1000)
     axes[0][0].plot(u, (np.where(u > 0.5, 1.0, 0.0) - _TARGET) ** 2, "k")
     axes[0][0].set_title("f(b)")
-    by_name = _groups(rows, "estimator")
+    by_name = groups(rows, "estimator")
     for axis, (name, own) in zip(axes[0][1:], by_name.items(), strict=False):
-        for seed in _groups(own, "seed").values():
+        for seed in groups(own, "seed").values():
             axis.plot(_column(seed, "u"), _column(seed, "c"), linewidth=1)
         axis.set_title(f"c of {name}, a line a seed")
     for axis in axes[0]:
@@ -205,7 +205,7 @@ def _variance(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
         return []
     drawing, axes = made
     axis = axes[0][0]
-    for name, own in _groups(rows, "estimator").items():
+    for name, own in groups(rows, "estimator").items():
         axis.plot(
             _column(own, "step"), _column(own, "gradient_variance"), label=name
         )
@@ -283,7 +283,7 @@ def best_by_validation(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Returns each label's run of the best validation ELBO."""
     return [
         max(own, key=lambda run: np.nanmax(_column(run["metrics"], "val_elbo")))
-        for own in _groups(runs, "label").values()
+        for own in groups(runs, "label").values()
     ]
 
 
@@ -298,11 +298,12 @@ def _label(settings: Mapping[str, Any]) -> str:
     return label
 
 
-def _groups(rows: Sequence[Any], key: str) -> dict[str, list[Any]]:
-    groups: dict[str, list[Any]] = {}
+def groups(rows: Sequence[Any], key: str) -> dict[Any, list[Any]]:
+    """Returns rows by the value of one of their columns."""
+    found: dict[Any, list[Any]] = {}
     for row in rows:
-        groups.setdefault(row[key], []).append(row)
-    return groups
+        found.setdefault(row[key], []).append(row)
+    return found
 
 
 def _column(rows: Rows, name: str) -> np.ndarray:
