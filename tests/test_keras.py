@@ -503,9 +503,10 @@ def test_predictions_of_mixed_precision_are_those_of_float32():
     [
         (lambda x: x[:, :4], "Images must have the shape"),
         (lambda x: 255 * x, "Divide grey levels"),
+        (lambda x: x[:0], "one image at least"),
         (lambda x: tf.data.Dataset.from_tensors(255 * x), "Divide grey levels"),
     ],
-    ids=["pixels", "grey", "data"],
+    ids=["pixels", "grey", "empty", "data"],
 )
 def test_wrong_images_are_named_after_right_ones(method, wrong, message):
     vae = _vae()

@@ -318,6 +318,7 @@ def test_schedules_end_at_their_part_of_the_learning_rate(name):
     [
         ({"learning_rate_schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"learning_rate_schedule": "cosine"}, "needs decay_steps"),
+        ({"decay_steps": 5}, "constant has no decay_steps"),
         (
             {"learning_rate_schedule": "exponential", "decay_steps": 5},
             "needs final_learning_rate",
@@ -325,7 +326,7 @@ def test_schedules_end_at_their_part_of_the_learning_rate(name):
         ({"variance_of": "relax,rebarr"}, "Did you mean 'rebar'"),
         ({"variance_of": "relax,"}, "Unknown estimator ''"),
     ],
-    ids=["schedule", "steps", "final", "variance_of", "comma"],
+    ids=["schedule", "steps", "constant", "final", "variance_of", "comma"],
 )
 def test_wrong_settings_are_named(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):

@@ -110,6 +110,10 @@ def compare(
     black_box = settings.problem == "black_box"
     jit_compile = settings.jit_compile and not black_box
     if black_box:
+        if model_path is not None:
+            raise ValueError(
+                f"problem=black_box has no model. Received: model={model_path}."
+            )
         cases, refused = _at_black_box(settings)
         title, unit = "black box: the makespan of 12 jobs", "hours"
     else:

@@ -231,6 +231,12 @@ def learning_rates(settings: VAESettings) -> list[Any]:
             f"learning_rate_schedule={name} needs decay_steps. Received: "
             "decay_steps=0."
         )
+    if name == "constant" and settings.decay_steps:
+        raise ValueError(
+            "learning_rate_schedule=constant has no decay_steps. Received: "
+            f"decay_steps={settings.decay_steps}. Choose another schedule, or "
+            "leave them out."
+        )
     if name == "exponential" and not settings.final_learning_rate:
         raise ValueError(
             "learning_rate_schedule=exponential needs final_learning_rate > 0. "

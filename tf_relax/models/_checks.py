@@ -134,6 +134,11 @@ def check_images(x: Any, image_shape: Sequence[int]) -> None:
             x = keras.utils.unpack_x_y_sample_weight(batch)[0].numpy()
     if isinstance(x, np.ndarray):
         check_range("images", x)
+        if not len(x):
+            raise ValueError(
+                "There must be one image at least. Received: images.shape="
+                f"{x.shape}."
+            )
         _check_shape(tf.TensorShape(x.shape), image_shape)
 
 
