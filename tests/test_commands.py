@@ -127,7 +127,7 @@ def test_help_names_the_command_that_was_called():
         ("train_rl --out={new} --env=CartPol-v1 --env_backend=tf", "CartPole"),
         ("train_rl --out={new} --activation=rellu", "mean 'relu'"),
         ("train_rl --out={new} --objective=weight", "mean 'weights'"),
-        ("train_rl --out={folder}", "No whole checkpoint is left"),
+        ("train_rl --out={folder}", "must be what a run writes"),
         ("play", "Expected one folder. Received: none"),
         ("play {new}", "No run at {new}"),
         ("play {folder}", "No whole checkpoint is left"),

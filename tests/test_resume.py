@@ -383,7 +383,7 @@ def test_a_folder_of_another_run_is_left_alone(asked, there, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": vars(kinds[there])}))
     other = {"seed": "7" if asked == "sweep" else 7}
-    message = "other settings: .*, now |a sweep or nothing"
+    message = "other settings: .*, now |a sweep or nothing|another program"
     with pytest.raises(ValueError, match=message):
         _RUNS[asked](tmp_path, **other)
     assert os.listdir(tmp_path) == ["config.json"]

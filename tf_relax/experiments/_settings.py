@@ -152,11 +152,10 @@ def check_same(
 
     Args:
       settings: of the run to come.
-      path: of the file, if there is one. A run that has no `metrics.csv` beside
-        it came to nothing, and may be replaced.
+      path: of the file, if there is one.
       may_differ: names of what a resumed run may change.
     """
-    if not (path.exists() and (path.parent / "metrics.csv").exists()):
+    if not path.exists():
         return
     # What a run of an earlier version had no setting for was as by default.
     old = {f.name: f.default for f in dataclasses.fields(settings)}
