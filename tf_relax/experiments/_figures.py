@@ -20,6 +20,8 @@ Rows = Sequence[Mapping[str, Any]]
 _TARGET = 0.499  # The toy's.
 _SMOOTHED = 50  # Measurements of the log-variance in a mean, as the paper.
 
+_NETWORK = (2, 0.0)  # Its usual depth and weight decay.
+
 
 def draw_figures(
     results: pathlib.Path, out: pathlib.Path, names: Sequence[str]
@@ -234,10 +236,10 @@ FIGURES: dict[
 def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the settings and `metrics` of the runs in `results/vae/`.
 
-    `label` is the estimator, with what is not usual about it.
-    `seconds_per_epoch` is the time of training itself. It comes from
-    the files `vae_benchmark*.csv`, measured on an idle machine, if the case is
-    there, else from the run.
+    `label` is the estimator, with what is not usual about it. `milliseconds` a
+    step are those of the files `vae_benchmark*.csv`, measured on an idle
+    machine, NaN if the case is not there; `seconds_per_epoch`, the time of
+    training itself, then comes from the run.
     """
     milliseconds = {
         (
@@ -261,7 +263,9 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
             for name in ("estimator", "architecture", "num_samples")
         )
         own = 1000.0 * float(last["seconds"]) / int(last["step"])
-        step_ms = milliseconds.get(key, own)
+        usual = (settings["network_depth"], settings["network_weight_decay"])
+        measured = milliseconds.get(key) if usual == _NETWORK else None
+        step_ms = measured or own
         summary = path.parent / "summary.json"
         runs.append(
             settings
@@ -269,7 +273,7 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
                 "name": path.parent.name,
                 "label": _label(settings),
                 "metrics": metrics,
-                "milliseconds": step_ms,
+                "milliseconds": measured or math.nan,
                 "seconds_per_epoch": 1e-3 * step_ms * steps_per_epoch,
                 "summary": _files.read_json(summary)
                 if summary.exists()
@@ -293,7 +297,7 @@ def _label(settings: Mapping[str, Any]) -> str:
     if settings["num_samples"]:
         label += f", K = {settings['num_samples']}"
     depth, decay = settings["network_depth"], settings["network_weight_decay"]
-    if settings["estimator"] == "relax" and (depth, decay) != (2, 0.0):
+    if settings["estimator"] == "relax" and (depth, decay) != _NETWORK:
         label += f", network {depth} layers, decay {decay:g}"
     return label
 

@@ -90,8 +90,8 @@ def likely_cause(name: str, settings: VAESettings) -> str:
     """Returns why a tensor is not finite, most often, and what to do."""
     if "control variate" in name:
         return (
-            "Likely cause: the control variate or the model learns too fast, or "
-            "the temperature is too low. Received: learning_rate="
+            "Likely cause: the control variate or the model learns too fast, "
+            "or the temperature is too low. Received: learning_rate="
             f"{settings.learning_rate:g}, control_variate_learning_rate_factor="
             f"{settings.control_variate_learning_rate_factor:g}, temperature="
             f"{settings.temperature:g}. Lower a rate or raise temperature."

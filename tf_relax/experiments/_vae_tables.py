@@ -125,7 +125,7 @@ def vae_all(results: pathlib.Path) -> str:
                     *_final(run),
                     _number(_test_bound(run)),
                     f"{summary.get('valid_gradient_variance', np.nan):.3g}",
-                    f"{run['milliseconds']:.2f}",
+                    _number(run["milliseconds"]),
                     _seconds_to(run, _TARGET_ELBO),
                 ]
             )
@@ -219,6 +219,8 @@ def _best_valid(run: Mapping[str, Any]) -> float:
 
 
 def _seconds_to(run: Mapping[str, Any], elbo: float) -> str:
+    if not np.isfinite(run["milliseconds"]):
+        return "-"
     for row in run["metrics"]:
         if row.get("val_elbo") and float(row["val_elbo"]) >= elbo:
             return f"{int(row['epoch']) * run['seconds_per_epoch']:.0f}"
