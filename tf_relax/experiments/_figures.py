@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 import importlib.util
+import itertools
 import math
 import pathlib
 from typing import Any
@@ -20,6 +21,7 @@ Rows = Sequence[Mapping[str, Any]]
 _TARGET = 0.499  # The toy's.
 _SMOOTHED = 50  # Measurements of the log-variance in a mean, as the paper.
 
+_COLORS = [*(f"C{i}" for i in range(10)), "black", "gold", "navy", "lime"]
 _NETWORK = (2, 0.0)  # Its usual depth and weight decay.
 
 
@@ -157,7 +159,7 @@ def _vae(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     drawn = []
     for cell in sorted({(r["dataset"], r["architecture"]) for r in runs}):
         own = [r for r in runs if (r["dataset"], r["architecture"]) == cell]
-        best = best_by_validation(own)
+        best = best_by_validation(first_seed(own))
         path = out / f"vae_{'_'.join(cell)}.png"
         if _draw_vae(path, best, " ".join(cell)):
             drawn.append(path)
@@ -167,17 +169,19 @@ def _vae(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
 def _draw_vae(
     path: pathlib.Path, runs: Sequence[dict[str, Any]], title: str
 ) -> bool:
-    made = _plots.figure(1, 2, 12, 4.2)
+    made = _plots.figure(1, 2, 12, 5)
     if made is None:
         return False
     drawing, axes = made
     drawing.suptitle(title)
     tops = []
-    for index, run in enumerate(runs):
-        color = f"C{index}"
+    timed = any(math.isfinite(run["milliseconds"]) for run in runs)
+    for run, color in zip(runs, itertools.cycle(_COLORS)):
         for axis, unit in zip(axes[0], ("epoch", "seconds"), strict=True):
             x = _column(run["metrics"], "epoch")
             if unit == "seconds":
+                if timed and math.isnan(run["milliseconds"]):
+                    continue  # Its own time is of another machine's state.
                 x = x * run["seconds_per_epoch"]
             train = _column(run["metrics"], "elbo")
             valid = _column(run["metrics"], "val_elbo")
@@ -193,8 +197,15 @@ def _draw_vae(
         axis.set_ylabel("ELBO (nats)")
         axis.set_ylim(np.median(tops) - 18.0, max(tops) + 1.0)
         axis.grid(alpha=0.3)
-    axes[0][0].legend(
-        frameon=False, fontsize=8, title="valid; dashed: train", ncols=2
+    handles = axes[0][0].get_legend_handles_labels()[0]
+    drawing.legend(
+        handles=handles,
+        frameon=False,
+        fontsize=8,
+        loc="outside lower center",
+        ncols=5,
+        title="valid; dashed: train; dotted: the best of REBAR in validation",
+        title_fontsize=8,
     )
     _plots.save(path, drawing)
     return True
@@ -289,6 +300,12 @@ def best_by_validation(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         max(own, key=lambda run: np.nanmax(_column(run["metrics"], "val_elbo")))
         for own in groups(runs, "label").values()
     ]
+
+
+def first_seed(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the runs of one seed: the best of several is no comparison."""
+    first = min((run["seed"] for run in runs), default=0)
+    return [run for run in runs if run["seed"] == first]
 
 
 def _label(settings: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_relax.experiments._figures import best_by_validation
+from tf_relax.experiments._figures import first_seed
 from tf_relax.experiments._figures import groups
 from tf_relax.experiments._figures import vae_runs
 from tf_relax.experiments._markdown import table_of
@@ -109,7 +110,7 @@ def vae_all(results: pathlib.Path) -> str:
 
     Of one seed: the best of several would not be comparable.
     """
-    runs = _first_seed(vae_runs(results))
+    runs = first_seed(vae_runs(results))
     runs = [run for run in runs if run["dataset"] == "mnist"]
     lines = []
     for architecture in sorted({run["architecture"] for run in runs}):
@@ -184,11 +185,6 @@ def _ordered(
 
 def _cell(run: Mapping[str, Any]) -> tuple[Any, ...]:
     return run["dataset"], run["architecture"], run["estimator"]
-
-
-def _first_seed(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    first = min((run["seed"] for run in runs), default=0)
-    return [run for run in runs if run["seed"] == first]
 
 
 def _final(run: Mapping[str, Any]) -> list[str]:

@@ -330,7 +330,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             "num_latents": self.latents.shape(self.layer_sizes[0])[0],
             "num_classes": self.num_classes,
             "estimator": self.estimator,
-            "mean": self.mean.numpy().tolist(),
+            "mean": np.clip(self.mean, 0.0, 1.0).tolist(),
             "num_samples": self.num_samples,
             "temperature": self.temperature,
             "estimator_options": self.estimator_options,
