@@ -12,6 +12,7 @@ _SEED = (1, 2)
 
 class _Bernoulli(tfr.distributions.GradientMethods):
     dtype = tf.float64
+    unit = 1.0  # Of z, in nats.
 
     def given_parameters(self):
         return {"logits": tf.constant(_LOGITS)}
@@ -22,7 +23,9 @@ class _Bernoulli(tfr.distributions.GradientMethods):
             return tf.where(b > 0, zero, 0.0), tf.where(b > 0, 1.0, zero)
 
         return tfr.relaxations.interval_draw(
-            lambda u, logits: logits + tf.math.log(u) - tf.math.log1p(-u),
+            lambda u, logits: (
+                (logits + tf.math.log(u) - tf.math.log1p(-u)) / self.unit
+            ),
             lambda z: tf.cast(z > 0, z.dtype),
             interval,
             self.given_parameters(),
@@ -80,3 +83,19 @@ def test_what_is_not_there_is_named(estimator, name):
     f = lambda b: tf.reduce_sum(b, -1)
     with pytest.raises(TypeError, match=f"`{name}`.*IntervalDraw.*Use RELAX"):
         estimator.estimate(f, _Bernoulli(), seed=_SEED)
+
+
+class _InMillinats(_Bernoulli):
+    unit = 1e-3
+
+
+def test_a_control_variate_sees_z_of_any_size():
+    seen = []
+
+    def c(z):
+        seen.append(np.abs(z).max())
+        return 1e-3 * tf.reduce_sum(z, -1)
+
+    f = lambda b: tf.reduce_sum(b, -1)
+    tfr.RELAX(c, coupled=False).estimate(f, _InMillinats(), seed=_SEED)
+    assert max(seen) > 1e3

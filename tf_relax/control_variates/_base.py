@@ -51,9 +51,6 @@ class ControlVariate(keras.layers.Layer):
         return _combine.Sum([self, other])
 
 
-_CERTAIN = 100.0  # Nats; the sigmoid there is 1 in any dtype's digits.
-
-
 def bind(
     control_variate: Any,
     distribution: Any,
@@ -64,8 +61,8 @@ def bind(
     """Returns the control variate as a function of z alone, built.
 
     A plain callable (or any Keras layer that is not a `ControlVariate`) is
-    called with z only. Of a relaxed draw, z is held within 100 nats of 0: where
-    an outcome is impossible it is infinite, and layers would make NaN of it.
+    called with z only. Where z may be infinite, of which layers would make NaN,
+    it is held within `RelaxedDraw.certain`.
 
     Args:
       control_variate: any callable of z, or a layer.
@@ -90,6 +87,7 @@ def bind(
         c = control_variate
         if isinstance(c, keras.layers.Layer) and not c.built:
             c.build(tuple(z.shape))  # Variables must exist to be watched.
-    if not (isinstance(draw, RelaxedDraw) and callable(c)):
+    certain = draw.certain if isinstance(draw, RelaxedDraw) else None
+    if certain is None or not callable(c):
         return c
-    return lambda z: c(tf.clip_by_value(z, -_CERTAIN, _CERTAIN))
+    return lambda z: c(tf.clip_by_value(z, -certain, certain))

@@ -23,6 +23,7 @@ class BernoulliDraw(RelaxedDraw):
     u: tf.Tensor
     v: tf.Tensor
     unit_ndims: ClassVar[int] = 0
+    certain: ClassVar[float | None] = 100.0
 
     @property
     def mean(self) -> tf.Tensor:

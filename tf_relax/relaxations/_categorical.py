@@ -22,6 +22,7 @@ class CategoricalDraw(RelaxedDraw):
     log_probs: tf.Tensor
     v: tf.Tensor
     unit_ndims: ClassVar[int] = 1
+    certain: ClassVar[float | None] = 100.0
 
     @property
     def mean(self) -> tf.Tensor:

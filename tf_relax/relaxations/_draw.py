@@ -64,11 +64,14 @@ class RelaxedDraw(Draw, abc.ABC):
       relaxed_score: `d log p(z) / d parameter` with `z` held fixed.
       unit_ndims: how many trailing axes of `sample` are one unit: 0 for a
         Bernoulli, 1 for a one-hot categorical.
+      certain: where outcomes that are impossible make z infinite, the size
+        from which on control variates do not see it grow; None elsewhere.
     """
 
     relaxed: tf.Tensor
     relaxed_score: Gradients
     unit_ndims: ClassVar[int]
+    certain: ClassVar[float | None] = None
 
     @property
     def mean(self) -> tf.Tensor:
