@@ -37,6 +37,7 @@ _VAE = dict(
     steps_per_call=2,
     steps=12,  # Three epochs of two calls.
     bound_samples=0,
+    posterior=True,
 )
 _RL = dict(
     env="LinearQuadratic-v0",
@@ -140,7 +141,7 @@ def _assert_same_run(one, two):
     assert files[0] == files[1]  # Drafts are gone, too.
     for a, b in zip(_checkpoint(one), _checkpoint(two), strict=True):
         assert a.tobytes() == b.tobytes()
-    for name in ("metrics.csv", "variance.csv"):
+    for name in ("metrics.csv", "variance.csv", "posterior.csv"):
         if (one / name).exists():
             assert test_bin._without_seconds(
                 one / name
@@ -382,11 +383,12 @@ def test_a_folder_of_another_run_is_left_alone(asked, there, tmp_path):
     }
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": vars(kinds[there])}))
+    (tmp_path / "metrics.csv").touch()
     other = {"seed": "7" if asked == "sweep" else 7}
     message = "other settings: .*, now |a sweep or nothing|another program"
     with pytest.raises(ValueError, match=message):
         _RUNS[asked](tmp_path, **other)
-    assert os.listdir(tmp_path) == ["config.json"]
+    assert sorted(os.listdir(tmp_path)) == ["config.json", "metrics.csv"]
     path.write_text('{"settings": {"se')
     with pytest.raises(ValueError, match=r"config.json must be JSON. Receiv"):
         _RUNS[asked](tmp_path, **other)
@@ -400,6 +402,7 @@ def test_a_run_that_is_not_finite_names_the_step_and_the_tensor(tmp_path):
     with pytest.raises(FloatingPointError, match=message):
         _vae_run(tmp_path, learning_rate=1e38)
     assert not (tmp_path / "metrics.csv").exists()
+    _vae_run(tmp_path)  # There was nothing to lose.
 
 
 def test_the_last_good_checkpoint_stays(trained, tmp_path):
@@ -438,6 +441,7 @@ def test_a_run_of_an_earlier_version_had_the_defaults(tmp_path):
     path, settings = tmp_path / "config.json", experiments.VAESettings()
     old = {k: v for k, v in vars(settings).items() if k != "matmul_precision"}
     path.write_text(json.dumps({"settings": old}))
+    (tmp_path / "metrics.csv").touch()
     check_same(settings, path, may_differ=())
     with pytest.raises(ValueError, match="'tensorfloat32', now 'bfloat16'"):
         check_same(

@@ -264,10 +264,11 @@ def test_a_sweep_writes_what_it_promises(tiny, tmp_path):
 def test_a_sweep_has_the_numbers_of_train_vae(tiny, tmp_path, monkeypatch):
     # It draws 64 images of 28 x 28.
     monkeypatch.setattr(_plots, "draw_images", lambda *args: None)
-    summary = _sweep(tmp_path / "sweep", steps=4)
+    summary = _sweep(tmp_path / "sweep", steps=4, posterior=True)
     alone = experiments.train_vae(
         experiments.VAESettings(
-            **_SETTINGS | dict(steps=4, learning_rate=0.02, seed=3)
+            **_SETTINGS
+            | dict(steps=4, learning_rate=0.02, seed=3, posterior=True)
         ),
         tmp_path / "alone",
     )
@@ -280,6 +281,15 @@ def test_a_sweep_has_the_numbers_of_train_vae(tiny, tmp_path, monkeypatch):
     # one step of Adam at the most, and an ELBO of 24 nats by 1e-3 of it.
     for name in ("valid_elbo", "test_elbo", "test_bound"):
         np.testing.assert_allclose(own[name], alone[name], rtol=1e-3)
+    rows, (of_alone,) = (
+        _rows(tmp_path / run / "posterior.csv") for run in ("sweep", "alone")
+    )
+    of_own = rows[own["replica"]]
+    assert of_own["learning_rate"] == "0.02" and of_own["seed"] == "3"
+    for name in ("kl", "posterior_entropy", "kl_of_unit_q50"):
+        assert float(of_own[name]) == pytest.approx(
+            float(of_alone[name]), rel=1e-3
+        )
 
 
 @pytest.mark.parametrize(
@@ -310,6 +320,7 @@ def test_the_same_numbers_written_otherwise_are_the_same_sweep(tiny, tmp_path):
     path = tmp_path / "config.json"
     settings = experiments.SweepSettings(**_SETTINGS).written_alike()
     path.write_text(json.dumps({"settings": vars(settings)}))
+    (tmp_path / "metrics.csv").touch()
     message = r"seed '0,3', now '0,1'; .*|.*temperature '0\.5', now '0\.1'"
     with pytest.raises(ValueError, match=message):
         _sweep(tmp_path, seed="0,1", temperature=".1")

@@ -14,12 +14,17 @@ from tf_relax.diagnostics._models import models_of
 from tf_relax.diagnostics._plots import BIASED_FROM
 from tf_relax.diagnostics._plots import draw_comparison
 from tf_relax.diagnostics._plots import draw_history
+from tf_relax.diagnostics._posterior import LayerPosterior
+from tf_relax.diagnostics._posterior import posterior_of_layers
+from tf_relax.diagnostics._posterior import PosteriorDiagnostics
 
 __all__ = [
     "BIASED_FROM",
     "Case",
     "GradientDiagnostics",
+    "LayerPosterior",
     "Measurement",
+    "PosteriorDiagnostics",
     "Terms",
     "cases",
     "cases_of_models",
@@ -29,5 +34,6 @@ __all__ = [
     "fits",
     "measure",
     "models_of",
+    "posterior_of_layers",
     "reference_of",
 ]

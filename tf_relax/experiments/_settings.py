@@ -150,6 +150,9 @@ def check_same(
 ) -> None:
     """Raises a ValueError if `config.json` is of a run with other settings.
 
+    One that stopped before it had anything to lose, perhaps because of its
+    settings, may be begun again with others.
+
     Args:
       settings: of the run to come.
       path: of the file, if there is one.
@@ -173,9 +176,15 @@ def check_same(
         for name, value in old.items()
         if name not in may_differ and now[name] != value
     ]
-    if differing:
+    if differing and _has_begun(path.parent):
         raise ValueError(
             f"{path.parent} holds a run with other settings: "
             f"{'; '.join(differing)}. Choose another folder, or that run's "
             "settings to resume it."
         )
+
+
+def _has_begun(folder: pathlib.Path) -> bool:
+    """Returns whether a run has left numbers or weights in its folder."""
+    checkpoints = folder / "checkpoints"
+    return (folder / "metrics.csv").exists() or any(checkpoints.glob("*"))

@@ -148,6 +148,13 @@ class _Loop:
             )
             for seed in replicas.sources
         ]
+        self._posterior = (
+            _sweep_files.PosteriorFile(
+                out / "posterior.csv", runs, self._valid, epoch
+            )
+            if runs[0].posterior
+            else None
+        )
         self._not_finite: set[int] = set()  # Which was said already.
         rows = _files.read_csv(out / "metrics.csv")
         self._rows: list[dict[str, Any]] = [
@@ -167,6 +174,8 @@ class _Loop:
             self._epoch += 1
             due = self._epoch % self._every == 0
             found = self._evaluate() if due else {}
+            if due and self._posterior is not None:
+                self._posterior.measure(self._replicas, self._epoch)
             self._rows += self._rows_of({"elbo": elbo} | found)
             _files.write_csv(self._out / "metrics.csv", self._rows)
             if due or self._replicas.step >= self._steps:

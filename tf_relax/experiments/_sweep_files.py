@@ -1,11 +1,15 @@
 """What a sweep leaves behind: checkpoints, rows, pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import pathlib
 from typing import Any
 
 import numpy as np
 
+from tf_relax.diagnostics import LayerPosterior
+from tf_relax.diagnostics._posterior import posterior_meter
+from tf_relax.diagnostics._posterior import rows_of_layers
+from tf_relax.diagnostics._posterior import rows_until
 from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
@@ -59,6 +63,45 @@ def key(runs: Sequence[VAESettings], replica: int) -> dict[str, Any]:
     return {"replica": replica} | {
         name: getattr(runs[replica], name) for name in named
     }
+
+
+class PosteriorFile:
+    """`posterior.csv`: what each replica's posterior does.
+
+    Args:
+      path: of the file. Rows of epochs after `epoch` are dropped.
+      runs: the settings of each replica.
+      images: to measure at.
+      epoch: the number of epochs that are done.
+    """
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        runs: Sequence[VAESettings],
+        images: np.ndarray,
+        epoch: int,
+    ) -> None:
+        """See the class."""
+        self._path = path
+        self._runs = runs
+        self._images = images
+        self._rows = rows_until(path, epoch)
+        self._meter: Callable[..., list[LayerPosterior]] | None = None
+
+    def measure(self, replicas: Replicas, epoch: int) -> None:
+        """Adds the rows of an epoch that ended, and writes the file."""
+        if self._meter is None:
+            jit_compile = self._runs[0].jit_compile
+            self._meter = posterior_meter(replicas.model, jit_compile)
+        for replica, run in enumerate(self._runs):
+            replicas.copy_to(replicas.model, replica)
+            at = {"step": replicas.step, "epoch": epoch}
+            self._rows += rows_of_layers(
+                key(self._runs, replica) | at,
+                self._meter(self._images, (run.seed, epoch - 1)),
+            )
+        _files.write_csv(self._path, self._rows)
 
 
 def draw(

@@ -10,6 +10,7 @@ import keras
 
 from tf_relax import datasets
 from tf_relax.diagnostics import GradientDiagnostics
+from tf_relax.diagnostics import PosteriorDiagnostics
 from tf_relax.experiments import _callbacks
 from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
@@ -103,6 +104,7 @@ def _train(
         metrics,
         # Rows before the checkpoint: a resumed run has them all.
         *_variances(settings, data, out / "variance.csv"),
+        *_posterior(settings, data, out / "posterior.csv"),
         _callbacks.Checkpoints(out / "checkpoints", settings.evaluate_every),
         *_tensorboard(out / "events"),
     ]
@@ -207,6 +209,23 @@ def _variances(
             train_images=datasets.binary_images(data.train, data.dynamic),
             batch_size=settings.batch_size,
             temperature=settings.temperature,
+            seed=settings.seed,
+        )
+    ]
+
+
+def _posterior(
+    settings: VAESettings,
+    data: datasets.ImageDataset,
+    path: pathlib.Path,
+) -> list[keras.callbacks.Callback]:
+    if not settings.posterior:
+        return []
+    return [
+        PosteriorDiagnostics(
+            datasets.binary_images(data.valid, data.dynamic),
+            every=settings.evaluate_every,
+            path=path,
             seed=settings.seed,
         )
     ]

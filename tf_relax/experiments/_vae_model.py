@@ -148,6 +148,11 @@ class VAESettings:
         choices=estimator_names(),
         several=True,
     )
+    posterior: bool = setting(
+        False,
+        "Whether posterior.csv follows, at each evaluation, what the posterior "
+        "does: KL and entropy in nats, active units.",
+    )
     bound_samples: int = setting(
         100, "Samples an image of the bound at the end; 0: no bound.", 0
     )

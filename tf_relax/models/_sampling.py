@@ -1,6 +1,6 @@
 """What a trained VAE is used for: reconstructions, samples, bounds."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -8,6 +8,14 @@ from tf_relax.models._latents import Latents
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import logits_of
 from tf_relax.relaxations import fold_seed
+
+
+class LayerTerms(NamedTuple):
+    """What the posterior of a layer of N units is, for each image."""
+
+    mean: tf.Tensor  # E[b | what is below]. `[B, N]`, one-hot `[B, N, C]`.
+    entropy: tf.Tensor  # Of q(b | what is below), in nats. `[B, N]`.
+    log_ratio: tf.Tensor  # log q(b | below) - log p(b | above). `[B, N]`.
 
 
 class Sampling:
@@ -77,8 +85,8 @@ class Sampling:
         dtype = at_least_float32()
 
         def more(index: tf.Tensor, total: tf.Tensor) -> Any:
-            samples, first = self._draw(images, fold_seed(seed, index))
-            log_w = self.log_weight(samples, images, first.logits)
+            samples, posteriors = self._draw(images, fold_seed(seed, index))
+            log_w = self.log_weight(samples, images, posteriors[0].logits)
             return index + 1, tf.experimental.numpy.logaddexp(total, log_w)
 
         _, total = tf.while_loop(
@@ -89,13 +97,41 @@ class Sampling:
         )
         return total - tf.cast(tf.math.log(float(num_samples)), dtype)
 
-    def _draw(self, images: tf.Tensor, seed: Any) -> tuple[list[Any], Any]:
-        """Returns hard samples of all layers, and q(b_1 | x)."""
+    def layer_terms(self, images: tf.Tensor, seed: Any) -> list[LayerTerms]:
+        """Returns what the ELBO's KL term is made of, unit by unit.
+
+        The mean of `log_ratio` over draws is what a unit costs: with a single
+        layer, its KL divergence from the prior.
+
+        Args:
+          images: `[B, ...]`, in [0, 1].
+          seed: stateless seed of the draw, two integers.
+
+        Returns:
+          The terms of each layer, at one draw of all of them.
+        """
+        samples, posteriors = self._draw(images, seed)
+        logits = [
+            logits_of(decoder, self.latents.inputs(b))
+            for decoder, b in zip(self.decoders[1:], samples[1:], strict=True)
+        ]
+        logits.append(tf.reshape(self.prior_logits, [-1]))
+        priors = map(self.latents.distribution, logits)
+        return [
+            LayerTerms(q.mean(), q.entropy(), q.log_prob(b) - p.log_prob(b))
+            for b, q, p in zip(samples, posteriors, priors, strict=True)
+        ]
+
+    def _draw(
+        self, images: tf.Tensor, seed: Any
+    ) -> tuple[list[Any], list[Any]]:
+        """Returns hard samples of all layers, and what each is drawn from."""
         posterior = self.posterior(images)
-        first = getattr(posterior, "first", posterior)
-        samples = [first.draw(seed).sample]
+        posteriors = [getattr(posterior, "first", posterior)]
+        samples = [posteriors[0].draw(seed).sample]
         conditionals = getattr(posterior, "conditionals", ())
         for index, conditional in enumerate(conditionals, start=1):
-            given = conditional(samples[-1])
-            samples.append(given.draw(fold_seed(seed, index)).sample)
-        return samples, first
+            posteriors.append(conditional(samples[-1]))
+            draw = posteriors[-1].draw(fold_seed(seed, index))
+            samples.append(draw.sample)
+        return samples, posteriors
