@@ -6,6 +6,7 @@
   vae         training and validation curves against epochs and seconds
   variance    gradient variances of several estimators during one training
   growth      milliseconds a step against latents, batch, samples and layers
+  study       ELBO, active units, KL and entropy, with and without warm-up
   rl          returns of policy gradients, and the variance of an episode's
 
 Example:

@@ -9,6 +9,7 @@ import numpy as np
 from tf_relax.experiments import _compare_tables
 from tf_relax.experiments import _files
 from tf_relax.experiments import _rl_results
+from tf_relax.experiments import _study
 from tf_relax.experiments import _vae_tables
 from tf_relax.experiments._markdown import table_of
 
@@ -226,6 +227,7 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "rl_benchmark": _rl_results.rl_benchmark,
     "rl_grid": _rl_results.rl_grid,
     "rl_share": _rl_results.rl_share,
+    "study": _study.study,
     "toy": _toy,
     "unbiased": _unbiased,
     "vae": _vae_tables.vae,
