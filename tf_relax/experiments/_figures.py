@@ -24,6 +24,7 @@ _SMOOTHED = 50  # Measurements of the log-variance in a mean, as the paper.
 
 _COLORS = [*(f"C{i}" for i in range(10)), "black", "gold", "navy", "lime"]
 _NETWORK = (2, 0.0)  # Its usual depth and weight decay.
+_EPOCHS = 100  # Of a run, unless it is longer.
 
 
 def draw_figures(
@@ -284,7 +285,7 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
             settings
             | {
                 "name": path.parent.name,
-                "label": _label(settings),
+                "label": _label(settings, int(last["epoch"])),
                 "metrics": metrics,
                 "milliseconds": measured or math.nan,
                 "seconds_per_epoch": 1e-3 * step_ms * steps_per_epoch,
@@ -310,15 +311,15 @@ def first_seed(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [run for run in runs if run["seed"] == first]
 
 
-def _label(settings: Mapping[str, Any]) -> str:
-    """Returns the estimator, and what is not usual about it."""
+def _label(settings: Mapping[str, Any], epochs: int) -> str:
+    """Returns the estimator, and what is not usual about its run."""
     label = str(settings["estimator"])
     if settings["num_samples"]:
         label += f", K = {settings['num_samples']}"
     depth, decay = settings["network_depth"], settings["network_weight_decay"]
     if settings["estimator"] == "relax" and (depth, decay) != _NETWORK:
         label += f", network {depth} layers, decay {decay:g}"
-    return label
+    return label if epochs <= _EPOCHS else f"{label}, {epochs} epochs"
 
 
 def groups(rows: Sequence[Any], key: str) -> dict[Any, list[Any]]:

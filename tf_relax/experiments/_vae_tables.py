@@ -35,13 +35,16 @@ def vae(results: pathlib.Path) -> str:
     """Returns REBAR and RELAX beside the paper, at their best learning rates.
 
     The learning rate is that of the best validation ELBO, mean over the seeds
-    that there are.
+    that there are. Runs as long as the paper's are preferred.
     """
     runs = _ordered(vae_runs(results), ("rebar", "relax"))
     lines = []
     for cell, (epoch, *paper) in _PAPER.items():
         own = [run for run in runs if _cell(run) == cell]
-        own = [run for run in own if run["label"] == run["estimator"]]
+        as_long = f"{cell[-1]}, {epoch} epochs"
+        own = [run for run in own if run["label"] == as_long] or [
+            run for run in own if run["label"] == run["estimator"]
+        ]
         if not own:
             continue
         rates = groups(own, "learning_rate").values()
