@@ -17,7 +17,7 @@ export PIP_USER := 0
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
 .NOTPARALLEL:
-.PHONY: help train test test-oldest lint benchmark
+.PHONY: help train test test-oldest lint benchmark study
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make test-oldest  runs many of them with the oldest TensorFlow, Keras"
 	@echo "make lint       checks format, style and types"
 	@echo "make benchmark  times the estimators, into runs/benchmark.csv"
+	@echo "make study      trains by every estimator, into runs/study: days on a CPU"
 
 train: .venv/.installed-plot
 	$(python) bin/train_vae.py --flagfile=bin/configs/first.txt \
@@ -55,6 +56,26 @@ lint: .venv/.installed-dev
 benchmark: .venv/.installed-plot
 	mkdir -p runs
 	$(python) bin/benchmark.py --out=runs/benchmark.csv $(ARGS)
+
+# Estimator:samples, by their evaluations of f: 1; 2; 3; 4. Each is a sweep of
+# each file of bin/configs/study, without a warm-up of the KL term and with one.
+# One that was stopped goes on where it was.
+METHODS ?= nvil:0 \
+  leave_one_out:2 disarm:2 double_cv:2 muprop:0 rebar:0 relax:0 \
+  leave_one_out:3 arms:3 double_cv:3 rodeo:3 \
+  leave_one_out:4 disarm:4 arms:4 double_cv:4 relax_k:2 relax_disarm:2
+WARMUPS ?= 0 10 20 40
+CELLS ?= $(basename $(notdir $(wildcard bin/configs/study/*.txt)))
+
+study: .venv/.installed-plot
+	set -e; for cell in $(CELLS); do for warmup in $(WARMUPS); do \
+	  for method in $(METHODS); do $(python) bin/sweep.py \
+	    --flagfile=bin/configs/study/$$cell.txt --seed=0,1,2 \
+	    --estimator=$${method%:*} --num_samples=$${method#*:} \
+	    --kl_warmup_epochs=$$warmup --learning_rate=.0003,.0005,.001 \
+	    --out=runs/study/$${cell}_$${method%:*}_$${method#*:}_w$$warmup \
+	    $(ARGS); done; done; done
+	$(python) bin/figures.py --results=runs --out=runs/figures --figure=study
 
 # One stamp an extra: pip runs again only if what it installs has changed.
 .venv/.installed-%: setup.py pyproject.toml tf_relax/_requirements.py \
