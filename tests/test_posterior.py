@@ -74,7 +74,8 @@ def test_a_unit_that_does_not_see_the_image_is_not_active():
 def _fit(callbacks, epochs=2, begin=0, vae=None):
     if vae is None:
         vae = models.DiscreteVAE("linear2", 3, image_shape=(9,))
-        vae.compile("adam", jit_compile=False)
+        # Graph mode may add in another order each time.
+        vae.compile("adam", jit_compile=False, run_eagerly=True)
     fitted = vae.fit(
         _IMAGES,
         batch_size=20,
@@ -120,3 +121,13 @@ def _rows(path):
 def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match=r"at least 1. Received: every=0"):
         diagnostics.PosteriorDiagnostics(_IMAGES, every=0)
+    vae = _vae("linear1")
+    for images, message in [
+        (_IMAGES[:0], "one image at least"),
+        (255.0 * _IMAGES, "Divide grey levels by 255"),
+        (_IMAGES[:, :4], r"Received: .*\(60, 4\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            diagnostics.posterior_of_layers(vae, images)
+    with pytest.raises(TypeError, match=r"Received: .*Sequential\."):
+        diagnostics.posterior_of_layers(keras.Sequential(), _IMAGES)

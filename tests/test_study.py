@@ -38,6 +38,7 @@ def _write(results, name, rates, elbos, **settings):
             for layer in (1, 2):
                 posterior.append(f"{own}{epoch},{layer},{epoch},3.5,7.25")
         metrics.append(f"{own}31,31,{elbo + 9},")  # It was not evaluated.
+        posterior.append(f"{own}40,1,9,9,9")  # Of a sweep that was killed.
     (out / "metrics.csv").write_text("\n".join(metrics))
     (out / "posterior.csv").write_text("\n".join(posterior))
 

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_relax import _output
+from tf_relax.models import DiscreteVAE
+from tf_relax.models._checks import check_images
 from tf_relax.relaxations import fold_seed
 
 _ACTIVE_FROM = 0.01  # Variance of a posterior mean, as of Burda et al.
@@ -67,6 +69,11 @@ def posterior_of_layers(
     Returns:
       One of each layer, the lowest first.
 
+    Raises:
+      TypeError: if the model is no `DiscreteVAE`.
+      ValueError: if there are no images, or they are of another size or
+        outside [0, 1].
+
     References:
       [1]: Burda et al. Importance weighted autoencoders. ICLR 2016, for
            active units.
@@ -85,6 +92,11 @@ def posterior_meter(
     model: Any, jit_compile: bool
 ) -> Callable[..., list[LayerPosterior]]:
     """Returns `posterior_of_layers` of a model, as a program to run often."""
+    if not isinstance(model, DiscreteVAE):
+        raise TypeError(
+            "What the posterior does is known of a tf_relax.models.DiscreteVAE "
+            f"only. Received: {type(model).__module__}.{type(model).__name__}."
+        )
 
     def sums(images: tf.Tensor, seed: tf.Tensor) -> Any:
         return [
@@ -100,6 +112,8 @@ def posterior_meter(
     def run(
         images: Any, seed: Any, batch_size: int = 1000
     ) -> list[LayerPosterior]:
+        images = np.asarray(images)
+        check_images(images, model.image_shape)
         parts = [
             program(
                 tf.convert_to_tensor(images[start : start + batch_size]),
@@ -141,7 +155,9 @@ class PosteriorDiagnostics(keras.callbacks.Callback):
       seed: of the draws.
 
     Raises:
-      ValueError: if `every` is less than 1.
+      TypeError: in `fit` of a model that is no `DiscreteVAE`.
+      ValueError: if `every` is less than 1, or, in `fit`, as
+        `posterior_of_layers` does.
 
     Examples:
       >>> import tf_relax as tfr

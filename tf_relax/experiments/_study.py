@@ -58,10 +58,11 @@ def _curves(
     for name in ("elbo", "val_elbo"):
         curves[name] = np.array([float(row[name]) for row in metrics])
     for name in ("active_units", "kl", "posterior_entropy"):
-        sums = dict.fromkeys(epochs, 0.0 if posterior else np.nan)
+        sums: dict[int, float] = {}
         for row in posterior:
-            sums[int(row["epoch"])] += float(row[name])
-        curves[name] = np.array([sums[epoch] for epoch in epochs])
+            epoch = int(row["epoch"])
+            sums[epoch] = sums.get(epoch, 0.0) + float(row[name])
+        curves[name] = np.array([sums.get(epoch, np.nan) for epoch in epochs])
     return curves
 
 
