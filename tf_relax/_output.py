@@ -80,6 +80,14 @@ def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def rows_until(path: pathlib.Path, epoch: int) -> list[dict[str, Any]]:
+    """Returns the rows of a CSV file up to an epoch, none if there is no file.
+
+    Those behind it are of epochs that a resumed run makes again.
+    """
+    return [dict(r) for r in read_csv(path) if int(r["epoch"]) <= epoch]
+
+
 def _make_folder(folder: pathlib.Path) -> None:
     """Makes a folder that a stop of the machine does not take away."""
     if not folder.exists():

@@ -148,11 +148,7 @@ class GradientDiagnostics(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
         if self._epoch is None and self._path is not None:
-            self.rows = [
-                dict(row)
-                for row in _output.read_csv(self._path)
-                if int(row["epoch"]) <= epoch
-            ]
+            self.rows = _output.rows_until(self._path, epoch)
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

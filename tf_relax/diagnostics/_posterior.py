@@ -199,7 +199,7 @@ class PosteriorDiagnostics(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
         if not self._begun and self._path is not None:
-            self.rows = rows_until(self._path, epoch)
+            self.rows = _output.rows_until(self._path, epoch)
         self._begun = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -227,9 +227,3 @@ def rows_of_layers(
         at | {"layer": index} | layer.row()
         for index, layer in enumerate(layers, start=1)
     ]
-
-
-def rows_until(path: pathlib.Path, epoch: int) -> list[dict[str, Any]]:
-    """Returns the rows of a CSV file up to an epoch."""
-    rows = _output.read_csv(path)
-    return [dict(row) for row in rows if int(row["epoch"]) <= epoch]

@@ -29,10 +29,7 @@ class MetricsCSV(keras.callbacks.Callback):
         """See the class."""
         super().__init__()
         self._path = path
-        rows = _files.read_csv(path)
-        self.rows: list[dict[str, Any]] = [
-            dict(row) for row in rows if int(row["epoch"]) <= epoch
-        ]
+        self.rows = _files.rows_until(path, epoch)
         self._seconds = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self._begin = 0.0
         self._end = 0.0

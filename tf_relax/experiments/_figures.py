@@ -24,7 +24,7 @@ _SMOOTHED = 50  # Measurements of the log-variance in a mean, as the paper.
 
 _COLORS = [*(f"C{i}" for i in range(10)), "black", "gold", "navy", "lime"]
 _NETWORK = (2, 0.0)  # Its usual depth and weight decay.
-_EPOCHS = 100  # Of a run, unless it is longer.
+USUAL_EPOCHS = 100  # Of a run, unless it is longer.
 
 
 def draw_figures(
@@ -319,7 +319,7 @@ def _label(settings: Mapping[str, Any], epochs: int) -> str:
     depth, decay = settings["network_depth"], settings["network_weight_decay"]
     if settings["estimator"] == "relax" and (depth, decay) != _NETWORK:
         label += f", network {depth} layers, decay {decay:g}"
-    return label if epochs <= _EPOCHS else f"{label}, {epochs} epochs"
+    return label if epochs <= USUAL_EPOCHS else f"{label}, {epochs} epochs"
 
 
 def groups(rows: Sequence[Any], key: str) -> dict[Any, list[Any]]:

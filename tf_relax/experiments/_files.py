@@ -15,6 +15,7 @@ import keras
 from tf_relax._output import read_csv
 from tf_relax._output import remove_drafts
 from tf_relax._output import replace
+from tf_relax._output import rows_until
 from tf_relax._output import write_csv
 from tf_relax.experiments._hardware import cpu_threads
 from tf_relax.experiments._hardware import device_name
@@ -31,6 +32,7 @@ __all__ = [
     "read_settings",
     "remove_drafts",
     "replace",
+    "rows_until",
     "write_csv",
     "write_json",
 ]

@@ -156,10 +156,7 @@ class _Loop:
             else None
         )
         self._not_finite: set[int] = set()  # Which was said already.
-        rows = _files.read_csv(out / "metrics.csv")
-        self._rows: list[dict[str, Any]] = [
-            dict(row) for row in rows if int(row["epoch"]) <= epoch
-        ]
+        self._rows = _files.rows_until(out / "metrics.csv", epoch)
         self._seconds = float(self._rows[-1]["seconds"]) if self._rows else 0.0
 
     def run(self) -> list[dict[str, Any]]:

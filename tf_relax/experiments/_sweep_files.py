@@ -9,7 +9,6 @@ import numpy as np
 from tf_relax.diagnostics import LayerPosterior
 from tf_relax.diagnostics._posterior import posterior_meter
 from tf_relax.diagnostics._posterior import rows_of_layers
-from tf_relax.diagnostics._posterior import rows_until
 from tf_relax.experiments import _checkpoints
 from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
@@ -86,7 +85,7 @@ class PosteriorFile:
         self._path = path
         self._runs = runs
         self._images = images
-        self._rows = rows_until(path, epoch)
+        self._rows = _files.rows_until(path, epoch)
         self._meter: Callable[..., list[LayerPosterior]] | None = None
 
     def measure(self, replicas: Replicas, epoch: int) -> None:
