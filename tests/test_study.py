@@ -1,4 +1,4 @@
-"""The table and pictures of runs with and without a KL warm-up."""
+"""The tables and pictures of what estimators come to."""
 
 import json
 
@@ -9,8 +9,8 @@ from tf_relax.experiments import _study
 from tf_relax.experiments import _tables
 
 
-def _write(results, name, rates, elbos, **settings):
-    """Writes a run, or a sweep over rates, of two layers and three epochs."""
+def _write(results, name, rates, elbos, epochs=(10, 20, 30), **settings):
+    """Writes a run, or a sweep over rates, of two layers."""
     out = results / "study" / name
     out.mkdir(parents=True)
     config = {
@@ -19,7 +19,9 @@ def _write(results, name, rates, elbos, **settings):
         "architecture": "linear2",
         "estimator": "relax",
         "num_samples": 0,
+        "batch_size": 100,
         "kl_warmup_epochs": 0.0,
+        "learning_rate_schedule": "constant",
         "learning_rate": rates[0],
         "seed": 0,
     }
@@ -33,14 +35,21 @@ def _write(results, name, rates, elbos, **settings):
     posterior = [f"{key}epoch,layer,active_units,kl,posterior_entropy"]
     for replica, (rate, elbo) in enumerate(zip(rates, elbos, strict=True)):
         own = f"{replica},{rate}," if key else ""
-        for epoch in (10, 20, 30):
-            metrics.append(f"{own}{epoch},{epoch},{elbo + 1},{elbo}")
+        for epoch in epochs:
+            value = elbo - epochs[-1] + epoch
+            metrics.append(f"{own}{epoch}00,{epoch},{value + 1},{value}")
             for layer in (1, 2):
                 posterior.append(f"{own}{epoch},{layer},{epoch},3.5,7.25")
-        metrics.append(f"{own}31,31,{elbo + 9},")  # It was not evaluated.
+        metrics.append(f"{own}9900,99,{elbo + 9},")  # It was not evaluated.
         posterior.append(f"{own}40,1,9,9,9")  # Of a sweep that was killed.
     (out / "metrics.csv").write_text("\n".join(metrics))
     (out / "posterior.csv").write_text("\n".join(posterior))
+
+
+def _cells(table):
+    """Returns the cells of a table's lines, without the header."""
+    lines = table.splitlines()[2:]
+    return [[cell.strip() for cell in x[1:-1].split("|")] for x in lines]
 
 
 def test_each_method_stands_at_its_best_learning_rate(tmp_path):
@@ -48,28 +57,60 @@ def test_each_method_stands_at_its_best_learning_rate(tmp_path):
     _write(tmp_path, "b", [0.1], [-104.0], seed=1)
     _write(tmp_path, "c", [0.2, 0.3], [-103.0, -101.0], kl_warmup_epochs=5.0)
     _write(tmp_path, "d", [0.2], [-99.0], estimator="nvil", num_samples=3)
-    lines = _study.study(tmp_path).splitlines()[2:]
-    cells = [line.strip("| ").split(" | ") for line in lines]
+    _write(tmp_path, "e", [0.1], [-98.0], learning_rate_schedule="cosine")
+    cells = _cells(_study.study(tmp_path))
+    last = ["60", "7.00", "14.5"]
     assert [cell[1:] for cell in cells] == [
-        ["nvil, K = 3", "0.2", "1", "30", *["99.00"] * 2, "98.00"]
-        + ["60", "7.00", "14.5"],
-        ["relax", "0.1", "2", "30", *["102.00 +- 2.83"] * 2]
+        ["nvil, K = 3", "0.2", "1", "109.00", "99.00", "98.00", *last],
+        ["relax", "0.1", "2", "112.00 +- 2.83", "102.00 +- 2.83"]
         + ["101.00 +- 2.83", "60 +- 0.0", "7.00 +- 0.00", "14.5 +- 0.0"],
-        ["relax, warm-up 5", "0.3", "1", "30", *["101.00"] * 2, "100.00"]
-        + ["60", "7.00", "14.5"],
+        ["relax, cosine", "0.1", "1", "108.00", "98.00", "97.00", *last],
+        ["relax, warm-up 5", "0.3", "1", "111.00", "101.00", "100.00", *last],
     ]
-    assert {cell[0] for cell in cells} == {"mnist static linear2"}
+    assert {cell[0] for cell in cells} == {"mnist static linear2, 30 epochs"}
     assert "study" in _tables.TABLES
+
+
+def test_short_runs_are_compared_at_equal_seconds(tmp_path):
+    short = {"epochs": (10, 20), "num_samples": 2}
+    _write(tmp_path, "a", [0.1], [-100.0], estimator="leave_one_out", **short)
+    _write(tmp_path, "b", [0.1], [-90.0], estimator="relax_k", **short)
+    _write(tmp_path, "c", [0.1], [-120.0], estimator="disarm", **short)
+    _write(tmp_path, "d", [0.1], [-80.0])  # That one lasts.
+    milliseconds = {"leave_one_out": 10, "relax_k": 16, "disarm": 5}
+    (tmp_path / "benchmark_samples.csv").write_text(
+        "architecture,estimator,num_samples,batch_size,median_ms\n"
+        + "".join(f"linear2,{k},2,100,{v}\n" for k, v in milliseconds.items())
+    )
+    cells = _cells(_study.study_estimators(tmp_path))
+    assert [[cell[i] for i in (0, 1, 4, 5, 6)] for cell in cells] == [
+        ["mnist static linear2, 20 epochs", f"{name}, K = 2", *values]
+        for name, *values in (
+            ("disarm", "10", "", "120.00"),  # It was done before.
+            ("leave_one_out", "20", "100.00", "100.00"),
+            ("relax_k", "32", "97.50", "90.00"),  # 20 s are epoch 12.5.
+        )
+    ]
+    assert [cell[5] for cell in _cells(_study.study(tmp_path))] == ["80.00"]
+    assert "study_estimators" in _tables.TABLES
+
+
+def test_without_a_benchmark_nothing_is_said_of_seconds(tmp_path):
+    _write(tmp_path, "a", [0.1], [-100.0], epochs=(10, 20))
+    (cell,) = _cells(_study.study_estimators(tmp_path))
+    assert cell[4:7] == ["-", "", "100.00"]
 
 
 def test_a_picture_of_each_cell_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     _write(tmp_path, "a", [0.1], [-100.0])
     _write(tmp_path, "b", [0.1], [-90.0], architecture="linear1")
+    _write(tmp_path, "c", [0.1], [-90.0], epochs=(10, 20))
     drawn = experiments.draw_figures(tmp_path, tmp_path / "out", ["study"])
     assert [path.name for path in drawn] == [
-        "study_mnist_static_linear1.png",
-        "study_mnist_static_linear2.png",
+        "study_mnist_static_linear1_30.png",
+        "study_mnist_static_linear2_20.png",
+        "study_mnist_static_linear2_30.png",
     ]
     for path in drawn:
         assert path.read_bytes().startswith(b"\x89PNG")

@@ -14,7 +14,7 @@ from tf_relax.experiments import _files
 from tf_relax.experiments import _growth
 from tf_relax.experiments import _plots
 from tf_relax.experiments import _rl_results
-from tf_relax.experiments import _study
+from tf_relax.experiments import _study_plots
 from tf_relax.experiments._exact_toy import exact_loss
 
 Rows = Sequence[Mapping[str, Any]]
@@ -243,7 +243,7 @@ FIGURES: dict[
     "variance": _variance,
     "rl": _rl_results.draw_rl,
     "growth": _growth.draw_growth,
-    "study": _study.draw_study,
+    "study": _study_plots.draw_study,
 }
 
 

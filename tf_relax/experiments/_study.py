@@ -1,98 +1,123 @@
 """What estimators come to, with a KL warm-up and without: `results/study/`."""
 
 from collections.abc import Mapping, Sequence
-import itertools
 import pathlib
 from typing import Any
 
 import numpy as np
 
 from tf_relax.experiments import _files
-from tf_relax.experiments import _plots
 from tf_relax.experiments._markdown import table_of
 
-_Run = Mapping[str, Any]
-_CELL = ("dataset", "binarization", "architecture")
-_METHOD = ("estimator", "num_samples", "kl_warmup_epochs")
-_EARLY = 20  # Epochs, of a column of the table.
-_PANELS = {
-    "val_elbo": "ELBO, validation (nats)",
-    "active_units": "active units",
-    "kl": "KL term (nats)",
-    "posterior_entropy": "entropy of the posterior (nats)",
-}
+Run = Mapping[str, Any]
+# Cell -> method -> the seeds of the method's best learning rate.
+Cells = dict[tuple[Any, ...], dict[tuple[Any, ...], list[Run]]]
+
+_CELL = ("dataset", "binarization", "architecture", "epochs")
+_METHOD = (
+    "estimator",
+    "num_samples",
+    "kl_warmup_epochs",
+    "learning_rate_schedule",
+)
+_EARLY = 20  # Epochs of the comparison of all estimators.
+_REFERENCE = ("leave_one_out", 2, 0.0, "constant")
+_POSTERIOR = {"active_units": 0, "kl": 2, "posterior_entropy": 1}  # Digits.
 
 
-def study_runs(results: pathlib.Path) -> list[dict[str, Any]]:
+def study_cells(results: pathlib.Path) -> Cells:
     """Returns the settings and measurements of `results/study/*/`.
 
-    Each has `curves`: `epoch`, and the columns of `metrics.csv` and
-    `posterior.csv` at evaluations, sums over the layers. A sweep's replicas
-    are runs like others.
+    A cell is a data set, a binarisation, an architecture and the epochs of the
+    run; a method is an estimator, its samples, the length of the warm-up and
+    the schedule of the learning rate. Its best rate is that of the best last
+    validation ELBO, mean over the seeds. A sweep's replicas are runs like
+    others.
+
+    Each run has its settings and `curves`, at the epochs of evaluations:
+    `epoch`, `seconds`, and the columns of `metrics.csv` and `posterior.csv`,
+    sums over the layers. The seconds are those of as many steps of that
+    estimator on an idle machine, by `benchmark_samples.csv`; NaN if it has
+    none.
     """
-    runs = []
+    milliseconds = _milliseconds(results / "benchmark_samples.csv")
+    found: dict[Any, dict[Any, dict[float, list[Run]]]] = {}
     for path in sorted((results / "study").glob("*/config.json")):
-        settings = _files.read_json(path)["settings"]
-        metrics = _files.read_csv(path.parent / "metrics.csv")
-        posterior = _files.read_csv(path.parent / "posterior.csv")
-        for replica in dict.fromkeys(row.get("replica") for row in metrics):
-            own = [row for row in metrics if row.get("replica") == replica]
-            swept = {
-                name: float(own[0].get(name, settings[name]))
-                for name in ("learning_rate", "seed")
-            }
-            curves = _curves(
-                [row for row in own if row.get("val_elbo")],
-                [row for row in posterior if row.get("replica") == replica],
+        for run in _runs(path, milliseconds):
+            cell, method = (
+                tuple(run[name] for name in names) for names in (_CELL, _METHOD)
             )
-            if curves["epoch"].size:
-                runs.append(settings | swept | {"curves": curves})
-    return runs
-
-
-def _curves(
-    metrics: Sequence[Mapping[str, str]], posterior: Sequence[Mapping[str, str]]
-) -> dict[str, np.ndarray]:
-    epochs = [int(row["epoch"]) for row in metrics]
-    curves = {"epoch": np.array(epochs)}
-    for name in ("elbo", "val_elbo"):
-        curves[name] = np.array([float(row[name]) for row in metrics])
-    for name in ("active_units", "kl", "posterior_entropy"):
-        sums: dict[int, float] = {}
-        for row in posterior:
-            epoch = int(row["epoch"])
-            sums[epoch] = sums.get(epoch, 0.0) + float(row[name])
-        curves[name] = np.array([sums.get(epoch, np.nan) for epoch in epochs])
-    return curves
+            rates = found.setdefault(cell, {}).setdefault(method, {})
+            rates.setdefault(run["learning_rate"], []).append(run)
+    return {
+        cell: {
+            method: max(rates.values(), key=_last_elbo)
+            for method, rates in sorted(methods.items())
+        }
+        for cell, methods in sorted(found.items())
+    }
 
 
 def study(results: pathlib.Path) -> str:
-    """Returns a table: each method at its best learning rate.
+    """Returns a table of the runs that last, each method at its best rate."""
+    return table_of(
+        [
+            "cell",
+            "estimator",
+            "learning rate",
+            "seeds",
+            f"valid at {_EARLY}",
+            "valid",
+            "train",
+            "active units",
+            "KL",
+            "entropy",
+        ],
+        [
+            [
+                cell_label(cell),
+                method_label(method),
+                f"{seeds[0]['learning_rate']:g}",
+                len(seeds),
+                _mean([-_at(run, "val_elbo", _EARLY) for run in seeds], 2),
+                *_lasts(seeds),
+            ]
+            for cell, methods in study_cells(results).items()
+            if cell[-1] > _EARLY
+            for method, seeds in methods.items()
+        ],
+    )
 
-    That is the one of the best last validation ELBO, mean over its seeds.
+
+def study_estimators(results: pathlib.Path) -> str:
+    """Returns a table of the runs of up to 20 epochs, the cheapest first.
+
+    One column has the validation ELBO at equal cost: when leave-one-out of two
+    samples is done, linear between evaluations, empty for what is done before.
     """
     lines = []
-    for cell, methods in _cells(study_runs(results)).items():
-        for method, seeds in methods.items():
-            epochs = int(seeds[0]["curves"]["epoch"][-1])
-            early = [_at(run, "val_elbo", _EARLY) for run in seeds]
-            values = {
-                name: [_at(run, name, epochs) for run in seeds]
-                for name in ("elbo", *_PANELS)
-            }
+    for cell, methods in study_cells(results).items():
+        if cell[-1] > _EARLY:
+            continue
+        reference = methods.get(_REFERENCE)
+        end = _seconds(reference)[-1] if reference else np.nan
+        for method, seeds in sorted(
+            methods.items(), key=lambda item: _seconds(item[1])[-1]
+        ):
+            seconds = _seconds(seeds)
+            equal = [
+                -np.interp(end, seconds, run["curves"]["val_elbo"])
+                for run in seeds
+            ]
             lines.append(
                 [
-                    " ".join(cell),
-                    _label(method),
+                    cell_label(cell),
+                    method_label(method),
                     f"{seeds[0]['learning_rate']:g}",
                     len(seeds),
-                    epochs,
-                    _mean(np.negative(early), 2),
-                    _mean(np.negative(values["val_elbo"]), 2),
-                    _mean(np.negative(values["elbo"]), 2),
-                    _mean(values["active_units"], 0),
-                    _mean(values["kl"], 2),
-                    _mean(values["posterior_entropy"], 1),
+                    _mean(seconds[-1:], 0),
+                    _mean(equal, 2) if seconds[-1] >= end else "",
+                    *_lasts(seeds),
                 ]
             )
     return table_of(
@@ -101,8 +126,8 @@ def study(results: pathlib.Path) -> str:
             "estimator",
             "learning rate",
             "seeds",
-            "epochs",
-            f"valid at {_EARLY}",
+            "seconds",
+            "valid at equal seconds",
             "valid",
             "train",
             "active units",
@@ -113,84 +138,121 @@ def study(results: pathlib.Path) -> str:
     )
 
 
-def draw_study(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
-    """Draws a picture of each cell: ELBO and posterior against epochs."""
-    drawn = []
-    for cell, methods in _cells(study_runs(results)).items():
-        made = _plots.figure(2, 2, 12, 8)
-        if made is None:
-            return []
-        drawing, axes = made
-        drawing.suptitle(" ".join(cell))
-        names = list(dict.fromkeys(method[0] for method in methods))
-        for axis, (quantity, what) in zip(
-            itertools.chain(*axes), _PANELS.items(), strict=True
-        ):
-            for method, seeds in methods.items():
-                warm = method[2] > 0
-                axis.plot(
-                    seeds[0]["curves"]["epoch"],
-                    np.mean([run["curves"][quantity] for run in seeds], 0),
-                    color=f"C{names.index(method[0])}",
-                    ls="--" if warm else "-",
-                    label=_label(method),
-                )
-            axis.set_xlabel("epoch")
-            axis.set_ylabel(what)
-            axis.grid(alpha=0.3)
-        _from_best(axes[0][0])
-        axes[0][0].legend(frameon=False, fontsize=8)
-        path = out / f"study_{'_'.join(cell)}.png"
-        _plots.save(path, drawing)
-        drawn.append(path)
-    return drawn
+def cell_label(cell: tuple[Any, ...]) -> str:
+    """Returns a cell's name for people."""
+    *data, epochs = cell
+    return f"{' '.join(data)}, {epochs} epochs"
 
 
-def _from_best(axis: Any, nats: float = 15.0) -> None:
-    """Shows what is within some nats of the best."""
-    top = max(np.nanmax(line.get_ydata()) for line in axis.get_lines())
-    axis.set_ylim(top - nats, top + 0.5)
-
-
-def _cells(
-    runs: Sequence[_Run],
-) -> dict[tuple[Any, ...], dict[tuple[Any, ...], list[_Run]]]:
-    """Returns cell -> method -> the seeds of its best learning rate."""
-    found: dict[Any, dict[Any, dict[float, list[_Run]]]] = {}
-    for run in runs:
-        cell, method = (
-            tuple(run[name] for name in names) for names in (_CELL, _METHOD)
-        )
-        rates = found.setdefault(cell, {}).setdefault(method, {})
-        rates.setdefault(run["learning_rate"], []).append(run)
-    return {
-        cell: {
-            method: max(rates.values(), key=_last_elbo)
-            for method, rates in sorted(methods.items())
-        }
-        for cell, methods in sorted(found.items())
-    }
-
-
-def _last_elbo(seeds: Sequence[_Run]) -> float:
-    return float(np.mean([run["curves"]["val_elbo"][-1] for run in seeds]))
-
-
-def _at(run: _Run, name: str, epoch: int) -> float:
-    """Returns a quantity at the last evaluation up to an epoch."""
-    curves = run["curves"]
-    known = curves[name][curves["epoch"] <= epoch]
-    return float(known[-1]) if known.size else np.nan
-
-
-def _label(method: tuple[Any, ...]) -> str:
-    estimator, num_samples, warmup = method
+def method_label(method: tuple[Any, ...]) -> str:
+    """Returns a method's name for people."""
+    estimator, num_samples, warmup, schedule = method
     label = str(estimator)
     if num_samples:
         label += f", K = {num_samples}"
     if warmup:
         label += f", warm-up {warmup:g}"
+    if schedule != "constant":
+        label += f", {schedule}"
     return label
+
+
+def _milliseconds(path: pathlib.Path) -> dict[tuple[Any, ...], float]:
+    """Returns architecture, estimator, samples, images -> ms a step."""
+    rows = _files.read_csv(path) if path.exists() else []
+    return {
+        (
+            row["architecture"],
+            row["estimator"],
+            int(row["num_samples"]),
+            int(row["batch_size"]),
+        ): float(row["median_ms"])
+        for row in rows
+    }
+
+
+def _runs(
+    config: pathlib.Path, milliseconds: Mapping[tuple[Any, ...], float]
+) -> list[Run]:
+    """Returns the replicas of a sweep, or a run."""
+    settings = _files.read_json(config)["settings"]
+    metrics = _files.read_csv(config.parent / "metrics.csv")
+    posterior = _files.read_csv(config.parent / "posterior.csv")
+    cost = milliseconds.get(
+        tuple(
+            settings[name]
+            for name in (
+                "architecture",
+                "estimator",
+                "num_samples",
+                "batch_size",
+            )
+        ),
+        np.nan,
+    )
+    runs = []
+    for replica in dict.fromkeys(row.get("replica") for row in metrics):
+        own = [row for row in metrics if row.get("replica") == replica]
+        swept = {
+            name: float(own[0].get(name, settings[name]))
+            for name in ("learning_rate", "seed")
+        }
+        curves = _curves(
+            [row for row in own if row.get("val_elbo")],
+            [row for row in posterior if row.get("replica") == replica],
+            cost,
+        )
+        if curves["epoch"].size:
+            epochs = int(curves["epoch"][-1])
+            runs.append(settings | swept | {"epochs": epochs, "curves": curves})
+    return runs
+
+
+def _curves(
+    metrics: Sequence[Mapping[str, str]],
+    posterior: Sequence[Mapping[str, str]],
+    milliseconds: float,
+) -> dict[str, np.ndarray]:
+    epochs = [int(row["epoch"]) for row in metrics]
+    steps = np.array([int(row["step"]) for row in metrics])
+    curves = {"epoch": np.array(epochs), "seconds": steps * milliseconds / 1e3}
+    for name in ("elbo", "val_elbo"):
+        curves[name] = np.array([float(row[name]) for row in metrics])
+    for name in _POSTERIOR:
+        sums: dict[int, float] = {}
+        for row in posterior:
+            epoch = int(row["epoch"])
+            sums[epoch] = sums.get(epoch, 0.0) + float(row[name])
+        curves[name] = np.array([sums.get(epoch, np.nan) for epoch in epochs])
+    return curves
+
+
+def _lasts(seeds: Sequence[Run]) -> list[str]:
+    """Returns negative ELBOs and the posterior at the end, as cells."""
+
+    def last(name: str) -> np.ndarray:
+        return np.array([run["curves"][name][-1] for run in seeds])
+
+    return [
+        _mean(-last("val_elbo"), 2),
+        _mean(-last("elbo"), 2),
+        *(_mean(last(name), digits) for name, digits in _POSTERIOR.items()),
+    ]
+
+
+def _seconds(seeds: Sequence[Run]) -> np.ndarray:
+    return np.asarray(seeds[0]["curves"]["seconds"])
+
+
+def _last_elbo(seeds: Sequence[Run]) -> float:
+    return float(np.mean([run["curves"]["val_elbo"][-1] for run in seeds]))
+
+
+def _at(run: Run, name: str, epoch: int) -> float:
+    """Returns a quantity at the last evaluation up to an epoch."""
+    curves = run["curves"]
+    known = curves[name][curves["epoch"] <= epoch]
+    return float(known[-1]) if known.size else np.nan
 
 
 def _mean(values: Any, digits: int) -> str:

@@ -228,6 +228,7 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "rl_grid": _rl_results.rl_grid,
     "rl_share": _rl_results.rl_share,
     "study": _study.study,
+    "study_estimators": _study.study_estimators,
     "toy": _toy,
     "unbiased": _unbiased,
     "vae": _vae_tables.vae,
