@@ -55,6 +55,7 @@ def _cells(table):
 def test_each_method_stands_at_its_best_learning_rate(tmp_path):
     _write(tmp_path, "a", [0.1], [-100.0])
     _write(tmp_path, "b", [0.1], [-104.0], seed=1)
+    _write(tmp_path, "f", [0.4], [-101.0])  # Not known by as many seeds.
     _write(tmp_path, "c", [0.2, 0.3], [-103.0, -101.0], kl_warmup_epochs=5.0)
     _write(tmp_path, "d", [0.2], [-99.0], estimator="nvil", num_samples=3)
     _write(tmp_path, "e", [0.1], [-98.0], learning_rate_schedule="cosine")

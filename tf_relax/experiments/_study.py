@@ -30,9 +30,9 @@ def study_cells(results: pathlib.Path) -> Cells:
 
     A cell is a data set, a binarisation, an architecture and the epochs of the
     run; a method is an estimator, its samples, the length of the warm-up and
-    the schedule of the learning rate. Its best rate is that of the best last
-    validation ELBO, mean over the seeds. A sweep's replicas are runs like
-    others.
+    the schedule of the learning rate. Its best rate is, of those that have the
+    most seeds, that of the best last validation ELBO, mean over the seeds. A
+    sweep's replicas are runs like others.
 
     Each run has its settings and `curves`, at the epochs of evaluations:
     `epoch`, `seconds`, and the columns of `metrics.csv` and `posterior.csv`,
@@ -51,7 +51,7 @@ def study_cells(results: pathlib.Path) -> Cells:
             rates.setdefault(run["learning_rate"], []).append(run)
     return {
         cell: {
-            method: max(rates.values(), key=_last_elbo)
+            method: max(rates.values(), key=_worth)
             for method, rates in sorted(methods.items())
         }
         for cell, methods in sorted(found.items())
@@ -244,8 +244,10 @@ def _seconds(seeds: Sequence[Run]) -> np.ndarray:
     return np.asarray(seeds[0]["curves"]["seconds"])
 
 
-def _last_elbo(seeds: Sequence[Run]) -> float:
-    return float(np.mean([run["curves"]["val_elbo"][-1] for run in seeds]))
+def _worth(seeds: Sequence[Run]) -> tuple[int, float]:
+    """Returns what is largest for the best learning rate."""
+    last = [run["curves"]["val_elbo"][-1] for run in seeds]
+    return len(seeds), float(np.mean(last))
 
 
 def _at(run: Run, name: str, epoch: int) -> float:
