@@ -17,6 +17,7 @@ _PANELS = (
     ("epoch", "kl", "KL term (nats)"),
     ("epoch", "posterior_entropy", "entropy of the posterior (nats)"),
 )
+_COLOURS = (*(f"C{i}" for i in range(10)), "black")
 _STYLES = ("-", "--", ":", "-.")
 
 
@@ -67,9 +68,9 @@ def _looks(methods: list[tuple[Any, ...]]) -> dict[Any, dict[str, Any]]:
     }
     return {
         method: {
-            "color": f"C{estimators.index(method[0]) % 10}",
+            "color": _COLOURS[estimators.index(method[0]) % len(_COLOURS)],
             "ls": _STYLES[ways[method[0]].index(method) % len(_STYLES)],
-            "marker": "o" if estimators.index(method[0]) < 10 else "s",
+            "marker": "o",
             "ms": 3,
         }
         for method in methods
