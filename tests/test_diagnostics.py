@@ -227,3 +227,17 @@ def test_callback_measures_by_steps_with_fresh_draws():
 def test_wrong_arguments_of_the_callback_are_named(kwargs, message):
     with pytest.raises(ValueError, match=message):
         diagnostics.GradientDiagnostics(_IMAGES, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (_IMAGES[:0], "one image at least"),
+        (_IMAGES[:4] * 255, "Divide grey levels by 255"),
+        (_IMAGES[0], r"one alone is image\[None\]"),
+    ],
+    ids=["none", "grey levels", "one alone"],
+)
+def test_wrong_images_are_named_when_training_begins(images, message):
+    with pytest.raises(ValueError, match=message):
+        _fit([diagnostics.GradientDiagnostics(images)], "leave_one_out")

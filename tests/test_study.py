@@ -115,3 +115,20 @@ def test_a_picture_of_each_cell_is_drawn(tmp_path):
     ]
     for path in drawn:
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_no_run_is_left_out_with_a_warning(tmp_path, caplog):
+    _write(tmp_path, "a", [0.1], [-100.0])
+    for name, file, text in (
+        ("b", "config.json", "{"),
+        ("c", "metrics.csv", "step,epoch"),
+        ("d", "config.json", '{"settings": {}}'),
+    ):
+        _write(tmp_path, name, [0.1], [-90.0])
+        (tmp_path / "study" / name / file).write_text(text)
+    (tmp_path / "study" / "a" / "posterior.csv").unlink()
+    with caplog.at_level("WARNING"):
+        (cell,) = _cells(_study.study(tmp_path))
+    assert cell[5:] == ["100.00", "99.00", "-", "-", "-"]
+    left_out = [x for x in caplog.messages if "is left out. Expected" in x]
+    assert [x.split(" ")[0][-1] for x in left_out] == ["b", "d"]

@@ -25,13 +25,12 @@ _NEWS = re.compile(
 def import_packages() -> None:
     """Imports the packages that tf_relax stands on, quietly.
 
-    Setting `TF_CPP_MIN_LOG_LEVEL`, to 0 for instance, shows all that
-    TensorFlow has to say.
+    `TF_CPP_MIN_LOG_LEVEL=0` shows all that TensorFlow has to say.
     """
     with contextlib.ExitStack() as stack:
         # TensorFlow 2.21 heeds TF_CPP_MIN_LOG_LEVEL only after its first lines,
         # and the variable would stay set for the user's own programs.
-        if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "0":
             stack.enter_context(_stderr_without_news())
         stack.enter_context(warnings.catch_warnings())
         # Meant for the packages' authors. TFP 0.25 alone has two.

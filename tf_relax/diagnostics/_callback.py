@@ -19,6 +19,7 @@ from tf_relax.diagnostics._draws import meter
 from tf_relax.diagnostics._measure import statistics
 from tf_relax.diagnostics._models import models_of
 from tf_relax.diagnostics._models import name_of
+from tf_relax.models._checks import check_images
 from tf_relax.relaxations import fold_seed
 
 _REFERENCE = 1  # Salt of the reference's draws.
@@ -68,7 +69,8 @@ class GradientDiagnostics(keras.callbacks.Callback):
 
     Raises:
       ValueError: if `every` is less than 1, `draws` less than 8, or `per`
-        unknown.
+        unknown; when training begins, if `images` are none, of another shape
+        than the model's, or not in [0, 1].
 
     Examples:
       >>> import tf_relax as tfr
@@ -123,6 +125,7 @@ class GradientDiagnostics(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """See `keras.callbacks.Callback`."""
+        check_images(np.asarray(self._images), self.model.image_shape)
         names = self._names or [name_of(self.model)]
         self._models = models_of(
             self.model,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 import pathlib
 from typing import Any
 
+from absl import logging
 import numpy as np
 
 from tf_relax.experiments import _files
@@ -38,12 +39,12 @@ def study_cells(results: pathlib.Path) -> Cells:
     `epoch`, `seconds`, and the columns of `metrics.csv` and `posterior.csv`,
     sums over the layers. The seconds are those of as many steps of that
     estimator on an idle machine, by `benchmark_samples.csv`; NaN if it has
-    none.
+    none. What is no run's folder is left out, with a warning.
     """
     milliseconds = _milliseconds(results / "benchmark_samples.csv")
     found: dict[Any, dict[Any, dict[float, list[Run]]]] = {}
     for path in sorted((results / "study").glob("*/config.json")):
-        for run in _runs(path, milliseconds):
+        for run in _readable_runs(path, milliseconds):
             cell, method = (
                 tuple(run[name] for name in names) for names in (_CELL, _METHOD)
             )
@@ -169,6 +170,22 @@ def _milliseconds(path: pathlib.Path) -> dict[tuple[Any, ...], float]:
         ): float(row["median_ms"])
         for row in rows
     }
+
+
+def _readable_runs(
+    config: pathlib.Path, milliseconds: Mapping[tuple[Any, ...], float]
+) -> list[Run]:
+    try:
+        return _runs(config, milliseconds)
+    except (LookupError, OSError, TypeError, ValueError) as error:
+        logging.warning(
+            "%s is left out. Expected: what train_vae or sweep writes. "
+            "Received: %s: %s",
+            config.parent,
+            type(error).__name__,
+            error,
+        )
+        return []
 
 
 def _runs(

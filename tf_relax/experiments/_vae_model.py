@@ -233,7 +233,8 @@ def learning_rates(settings: VAESettings) -> list[Any]:
         raise ValueError(unknown("learning_rate_schedule", name, SCHEDULES))
     if name != "constant" and not settings.decay_steps:
         raise ValueError(
-            f"learning_rate_schedule={name} needs decay_steps. Received: "
+            f"learning_rate_schedule={name} needs decay_steps, the steps until "
+            f"its end, such as those of the run: {settings.steps}. Received: "
             "decay_steps=0."
         )
     if name == "constant" and settings.decay_steps:

@@ -149,8 +149,8 @@ def _check_shape(shape: tf.TensorShape, image_shape: Sequence[int]) -> None:
     ):
         wanted = ", ".join(map(str, image_shape))
         raise ValueError(
-            f"Images must have the shape [B, {wanted}], or flat. Received: "
-            f"images.shape={shape}."
+            f"Images must have the shape [B, {wanted}], or as many numbers an "
+            f"image; one alone is image[None]. Received: images.shape={shape}."
         )
 
 
