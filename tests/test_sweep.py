@@ -120,8 +120,14 @@ def _fit_and_compare(replicas, architecture, estimator, singles, atol):
     ],
 )
 def test_a_replica_is_the_run_alone(architecture, estimator, float64):
-    options = dict(steps_per_call=2, kl_warmup_steps=3)
-    replicas = _replicas(architecture, estimator, jit_compile=False, **options)
+    warmups = (3, 0, 5)
+    replicas = _replicas(
+        architecture,
+        estimator,
+        steps_per_call=2,
+        kl_warmup_steps=warmups,
+        jit_compile=False,
+    )
     singles = [
         _single(
             architecture,
@@ -129,17 +135,20 @@ def test_a_replica_is_the_run_alone(architecture, estimator, float64):
             run,
             run_eagerly=True,
             bound_samples=2,
-            **options,
+            steps_per_call=2,
+            kl_warmup_steps=warmup,
         )
-        for run in _RUNS
+        for run, warmup in zip(_RUNS, warmups, strict=True)
     ]
     _fit_and_compare(replicas, architecture, estimator, singles, atol=1e-5)
 
 
 def test_a_replica_is_the_run_alone_by_xla(float64):
-    replicas = _replicas("linear1", "rebar", steps_per_call=2)
-    images = {0: _images(16, 10), 3: _images(16, 11)}
-    both = np.stack([images[seed] for seed in replicas.sources], 1)
+    known = _images(40, 9)  # On the device.
+    replicas = _replicas("linear1", "rebar", steps_per_call=2, images=known)
+    rows = {0: np.arange(16), 3: np.arange(39, 23, -1)}
+    images = {seed: known[own] for seed, own in rows.items()}
+    both = np.stack([rows[seed] for seed in replicas.sources], 1)
     elbo = replicas.train(both).numpy()
     single = _single("linear1", "rebar", _RUNS[2], steps_per_call=2)
     history = single.fit(

@@ -111,16 +111,24 @@ class Batches(keras.utils.PyDataset):
           IndexError: if there is no such batch.
           ValueError: if Keras takes the batches in another order than 0, 1, ...
         """
+        images = self._images[self.rows(index)]
+        if self._dynamic:
+            images = binarize(images, self._rng(self._epoch, 1 + index))
+        return images
+
+    def rows(self, index: int) -> np.ndarray:
+        """Returns which images a batch of the present epoch has, `[batch_size]`.
+
+        For who has the images elsewhere, such as on a GPU. Arguments and
+        errors are those of `batches[index]`.
+        """
         if not 0 <= index < len(self):
             raise IndexError(
                 f"Batch {index} of {len(self)} (counted from 0) does not exist."
             )
         self._check_order(index)
         start = index * self._batch_size
-        images = self._images[self._rows[start : start + self._batch_size]]
-        if self._dynamic:
-            images = binarize(images, self._rng(self._epoch, 1 + index))
-        return images
+        return self._rows[start : start + self._batch_size]
 
     def on_epoch_begin(self) -> None:
         """See `keras.utils.PyDataset.on_epoch_begin`."""

@@ -16,6 +16,8 @@ from tf_relax.experiments import _files
 from tf_relax.experiments import _floor
 from tf_relax.experiments import _peak_memory
 from tf_relax.experiments import _timers
+from tf_relax.experiments._precision import matmul_precision
+from tf_relax.experiments._precision import PRECISIONS
 from tf_relax.experiments._settings import setting
 from tf_relax.experiments._timers import Case
 from tf_relax.models import architectures
@@ -53,6 +55,9 @@ class BenchmarkSettings:
     )
     num_samples: str = setting(
         "0", "Samples an image; 0 for as few as the estimator needs.", 0
+    )
+    matmul_precision: str = setting(
+        "tensorfloat32", "Of matrix products, in all cases.", choices=PRECISIONS
     )
     rounds: int = setting(
         10, "Timings of each case.", 1, section="--suite=vae, one value each"
@@ -115,17 +120,19 @@ def benchmark(
     Raises:
       ValueError: if a name or a number is wrong, or no case is left.
     """
+    with matmul_precision(settings.matmul_precision):
+        return _benchmark(settings, out)
+
+
+def _benchmark(
+    settings: BenchmarkSettings, out: pathlib.Path
+) -> list[dict[str, Any]]:
     timers = _ready(settings)
+    work = _work(list(timers))
     seconds: dict[Case, list[float]] = {case: [] for case in timers}
     for _ in range(settings.rounds):
         for case, timer in timers.items():
             seconds[case].append(timer())
-    data = datasets.load("mnist")
-    work: dict[Case, tuple[float, int]] = {}
-    for case in timers:
-        one = case._replace(steps_per_call=1, jit_compile=True)
-        work[case] = work.get(one) or _timers.work(case, data)
-        work[one] = work[case]
     memory = _floor.bandwidth(_MAIN_MEMORY)
     rows = [
         _row(timer, seconds) | _floors(seconds[case], *work[case], memory)
@@ -166,6 +173,17 @@ def _ready(settings: BenchmarkSettings) -> dict[Case, _timers.Timer]:
             f"{settings}."
         )
     return timers
+
+
+def _work(cases: Sequence[Case]) -> dict[Case, tuple[float, int]]:
+    """Returns the operations and weights of cases."""
+    data = datasets.load("mnist")
+    work: dict[Case, tuple[float, int]] = {}
+    for case in cases:
+        one = case._replace(steps_per_call=1, jit_compile=True)
+        work[case] = work.get(one) or _timers.work(case, data)
+        work[one] = work[case]
+    return work
 
 
 def _row(

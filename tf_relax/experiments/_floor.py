@@ -5,6 +5,7 @@ twice, or finds useless, counts as it runs. Everything else (random numbers,
 likelihoods, launches) is what lies between the floor and the measured time.
 """
 
+from collections.abc import Callable
 import functools
 import math
 import re
@@ -17,10 +18,11 @@ ADAM_BYTES = 28
 
 _SHAPE = re.compile(r"%([\w.\-]+) = \(?\w+\[([\d,]*)\]")
 _PRODUCT = re.compile(
-    r"%([\w.\-]+) = \S+ (?:dot|custom-call)\(%([\w.\-]+), .*"
+    r"%([\w.\-]+) = (?:\([^)]*\)|\S+) (?:dot|custom-call)\(%([\w.\-]+), .*"
     r'lhs_contracting_dim(?:ension)?s"?[:=][\[{]([\d",]*)[\]}]'
 )
 _FLOATS = 1 << 25  # That a measurement of the bandwidth passes over.
+_PRODUCTS = 8  # That a measurement of their rate makes.
 
 
 def matrix_operations(hlo: str) -> int:
@@ -41,16 +43,10 @@ def matrix_operations(hlo: str) -> int:
 @functools.cache
 def matrix_product_rate(size: int = 2048) -> float:
     """Returns 1e9 operations a second of a float32 matrix product."""
-    x = tf.ones([size, size])
-    product = tf.function(tf.linalg.matmul, jit_compile=True)
-
-    def run() -> float:
-        begin = time.perf_counter()
-        product(x, x).numpy()
-        return time.perf_counter() - begin
-
-    run()  # Compiles.
-    return 2e-9 * size**3 / min(run() for _ in range(5))
+    x, y = tf.unstack(tf.random.stateless_normal([2, size, size], [0, 0]))
+    y /= size**0.5  # Products of products stay as large as x.
+    seconds = _seconds(lambda x: tf.matmul(x, y), x, _PRODUCTS)
+    return 2e-9 * size**3 * _PRODUCTS / seconds
 
 
 @functools.cache
@@ -62,22 +58,30 @@ def bandwidth(num_floats: int) -> float:
     """
     y = tf.ones([num_floats])
     iterations = max(2, _FLOATS // num_floats)
+    seconds = _seconds(lambda x: 0.5 * x + y, y, iterations)
+    return 12e-9 * num_floats * iterations / seconds
+
+
+def _seconds(
+    function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, iterations: int
+) -> float:
+    """Returns the least seconds of `x = function(x)`, repeated."""
 
     @tf.function(jit_compile=True)
-    def sweep(x: tf.Tensor) -> tf.Tensor:
+    def repeat(x: tf.Tensor) -> tf.Tensor:
         return tf.while_loop(
             lambda index, _: index < iterations,
-            lambda index, x: (index + 1, 0.5 * x + y),
+            lambda index, x: (index + 1, function(x)),
             (tf.constant(0), x),
         )[1]
 
     def run() -> float:
         begin = time.perf_counter()
-        sweep(y)[0].numpy()
+        repeat(x)[0].numpy()  # Waits for the device.
         return time.perf_counter() - begin
 
     run()  # Compiles.
-    return 12e-9 * num_floats * iterations / min(run() for _ in range(5))
+    return min(run() for _ in range(5))
 
 
 def floor_ms(operations: float, num_weights: int, rate: float) -> float:

@@ -212,7 +212,7 @@ def _runs(
         own = [row for row in metrics if row.get("replica") == replica]
         swept = {
             name: float(own[0].get(name, settings[name]))
-            for name in ("learning_rate", "seed")
+            for name in ("learning_rate", "seed", "kl_warmup_epochs")
         }
         curves = _curves(
             [row for row in own if row.get("val_elbo")],

@@ -1,6 +1,7 @@
 """Several VAE runs in one program: the product of lists of settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent import futures
 import contextlib
 import dataclasses
 import functools
@@ -109,7 +110,8 @@ def make_replicas(
             for run in runs
         ],
         steps_per_call=runs[0].steps_per_call,
-        kl_warmup_steps=kl_warmup_steps(runs[0], data),
+        kl_warmup_steps=[kl_warmup_steps(run, data) for run in runs],
+        images=None if data.dynamic else data.train,
         jit_compile=runs[0].jit_compile,
     )
 
@@ -137,6 +139,7 @@ class _Loop:
             runs[0].jit_compile,
         )
         self._every = runs[0].evaluate_every
+        self._dynamic = data.dynamic
         self._valid = datasets.binary_images(data.valid, data.dynamic)
         self._sources = [
             datasets.Batches(
@@ -186,8 +189,7 @@ class _Loop:
         begin, elbos = time.perf_counter(), []
         for source in self._sources:
             source.on_epoch_begin()
-        for index in range(self._sources[0].num_batches):
-            batch = np.stack([source[index] for source in self._sources], 1)
+        for batch in self._batches():
             with self._first_call():
                 elbos.append(self._replicas.train(batch).numpy())
             self._first_call = contextlib.nullcontext
@@ -199,6 +201,29 @@ class _Loop:
             source.on_epoch_end()
         self._seconds += time.perf_counter() - begin
         return np.asarray(elbos, np.float64)
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """Yields the batches of an epoch; makes one while one is trained on.
+
+        They are images, `[K * B, S, D]`, or, where pixels are not drawn anew,
+        rows of those on the device, `[K * B, S]`.
+        """
+        take = (
+            datasets.Batches.__getitem__
+            if self._dynamic
+            else datasets.Batches.rows
+        )
+        with futures.ThreadPoolExecutor(len(self._sources)) as pool:
+
+            def begin(index: int) -> list[futures.Future[np.ndarray]]:
+                return [pool.submit(take, s, index) for s in self._sources]
+
+            coming = begin(0)
+            for index in range(1, self._sources[0].num_batches + 1):
+                parts = [future.result() for future in coming]
+                if index < self._sources[0].num_batches:
+                    coming = begin(index)
+                yield np.stack(parts, 1)
 
     def _check_finite(self, before: int, elbos: np.ndarray) -> None:
         """Warns of each replica that is not finite any more.

@@ -9,6 +9,7 @@ from tf_relax.experiments._vae_model import VAESettings
 
 # What may differ between the replicas; the last runs fastest.
 SWEPT = (
+    "kl_warmup_epochs",
     "temperature",
     "network_weight_decay",
     "control_variate_learning_rate_factor",

@@ -14,6 +14,7 @@ from tf_relax.models._checks import check_range
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._replicated_adam import ReplicatedAdam
 from tf_relax.models._stack import Stack
+from tf_relax.relaxations._philox import formula
 
 
 class Replicas:
@@ -34,7 +35,10 @@ class Replicas:
       weight_decays: what each replica's weight decay is in that of the
         first model's control variates. Default: 1 for all.
       steps_per_call: K optimizer steps in one program.
-      kl_warmup_steps: see `EstimatorTrainer.compile`.
+      kl_warmup_steps: of each replica; see `EstimatorTrainer.compile`.
+        Default: 0 for all.
+      images: `[N, D]`, in [0, 1], that stay on the device, for `train` to be
+        told which it takes. Default: `train` is given images.
       jit_compile: whether XLA compiles the programs.
 
     Raises:
@@ -60,7 +64,8 @@ class Replicas:
         beta_2: float = 0.999,
         weight_decays: Sequence[float] | None = None,
         steps_per_call: int = 1,
-        kl_warmup_steps: int = 0,
+        kl_warmup_steps: Sequence[int] | None = None,
+        images: np.ndarray | None = None,
         jit_compile: bool = True,
     ) -> None:
         """See the class."""
@@ -68,17 +73,23 @@ class Replicas:
             control_variate_rates = rates
         if weight_decays is None:
             weight_decays = [1.0] * len(models)
+        if kl_warmup_steps is None:
+            kl_warmup_steps = [0] * len(models)
         check_alike(
             models,
             rates=rates,
             control_variate_rates=control_variate_rates,
             weight_decays=weight_decays,
+            kl_warmup_steps=kl_warmup_steps,
         )
         self.model = models[0]
         self.steps_per_call = steps_per_call
-        self.kl_warmup_steps = kl_warmup_steps
+        self.kl_warmup_steps = list(kl_warmup_steps)
         self.seeds = [model.seed for model in models]
         self._decays = tf.constant(weight_decays, at_least_float32())
+        if images is not None:
+            check_range("images", images)
+        self._images = None if images is None else tf.constant(images)
         self._trained = Stack([model.model_variables for model in models])
         self._learned = Stack([model.estimator_variables for model in models])
         # Moving averages and the like, and the mean image.
@@ -121,7 +132,8 @@ class Replicas:
 
         Args:
           images: `[K * B, S, D]`, in [0, 1]: of each of `sources`, the seeds
-            without their repetitions.
+            without their repetitions. If they stay on the device, their rows
+            there, `[K * B, S]`, integers.
 
         Returns:
           The mean ELBO of each replica, in nats, `[R]`.
@@ -197,10 +209,17 @@ class Replicas:
         for own, stacked in zip(variables, self._all.stacked, strict=True):
             own.assign(stacked[replica])
 
-    def _train_steps(self, images: tf.Tensor) -> tf.Tensor:
+    def _train_steps(self, batch: tf.Tensor) -> tf.Tensor:
         return _steps.run_steps(
-            self._step, images, self.steps_per_call, (len(self),)
+            self._step if self._images is None else self._step_at_rows,
+            batch,
+            self.steps_per_call,
+            (len(self),),
         )
+
+    def _step_at_rows(self, rows: tf.Tensor) -> tf.Tensor:
+        """As `_step`, of images that are on the device."""
+        return self._step(tf.gather(self._images, rows))
 
     def _pretrain_steps(self, images: tf.Tensor, num_steps: int) -> tf.Tensor:
         return _steps.run_steps(
@@ -248,20 +267,20 @@ class Replicas:
           wanted: what to differentiate by.
         """
         of_sources = tf.transpose(images, [1, 0, 2])
-        kl_weight = _steps.kl_weight(
+        kl_weights = _steps.kl_weight(
             self.optimizer.iterations, self.kl_warmup_steps
         )
         variables = wanted.variables
 
         def one(given: Any) -> Any:
-            values, own_images, seed, decay = given
-            with self._scope(values) as scope:
+            values, own_images, seed, decay, *kl_weight = given
+            with self._scope(values) as scope, formula():
                 found = _objective.loss_gradients(
                     self.model,
                     own_images,
                     variables,
                     seed=seed,
-                    kl_weight=kl_weight,
+                    kl_weight=kl_weight[0] if kl_weight else None,
                     penalty_weight=decay,
                 )
                 gradients = [
@@ -271,12 +290,14 @@ class Replicas:
             state = map(scope.get_current_value, self._state.variables)
             return gradients, list(state), found.elbo
 
-        given = (
+        given = [
             [tf.convert_to_tensor(v) for v in self._all.stacked],
             tf.gather(of_sources, self._source),
             seeds,
             self._decays,
-        )
+        ]
+        if kl_weights is not None:
+            given.append(kl_weights)
         gradients, state, elbo = tf.vectorized_map(one, given, warn=False)
         for variable, value in zip(self._state.stacked, state, strict=True):
             variable.assign(value)

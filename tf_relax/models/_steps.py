@@ -1,6 +1,6 @@
 """K optimizer steps over one flat batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -71,13 +71,20 @@ def pretraining_batches(
         steps -= chunk
 
 
-def kl_weight(step: tf.Tensor, warmup_steps: int) -> tf.Tensor | None:
+def kl_weight(
+    step: tf.Tensor, warmup_steps: int | Sequence[int]
+) -> tf.Tensor | None:
     """Returns the weight of the KL term: linear in the step, then 1.
 
     Args:
       step: steps that are done.
-      warmup_steps: in which it rises to 1; 0 for 1 at once, which is None.
+      warmup_steps: in which it rises to 1; 0 for 1 at once. One number, or
+        one a replica.
+
+    Returns:
+      One weight a number; None if all are 1 at once.
     """
-    if not warmup_steps:
+    if not np.any(warmup_steps):
         return None
-    return tf.minimum(1.0, (tf.cast(step, tf.float32) + 1.0) / warmup_steps)
+    rise = np.maximum(np.float32(warmup_steps), np.float32(1.0))
+    return tf.minimum(1.0, (tf.cast(step, tf.float32) + 1.0) / rise)
