@@ -314,7 +314,8 @@ class Replicas:
         seed = _objective.evaluation_seed(
             tf.gather(self.seeds, replica), self.optimizer.iterations, seen
         )
-        with self._scope([v[replica] for v in self._all.stacked]):
+        # Not v[replica], for which XLA compiles each replica anew.
+        with self._scope([tf.gather(v, replica) for v in self._all.stacked]):
             found = _objective.measurements(
                 self.model, images, seed, bound_samples
             )
