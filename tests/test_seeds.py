@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 
 import tf_relax as tfr
+from tf_relax.relaxations import _noise
+from tf_relax.relaxations import _philox
 
 _PAIRS = list(cases.pairs(cases.BASE_FAMILIES))
 
@@ -148,3 +150,30 @@ def test_new_seeds_do_not_retrace(mode):
     for step in range(3):
         gradient(tf.constant([0, step]))
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize("xla", [False, True], ids=["kernels", "xla"])
+@pytest.mark.parametrize("seed", [(1, 2), (-5, 7), (2**40 + 3, -(2**50))])
+def test_the_formula_draws_what_the_operations_draw(seed, xla):
+    seed = tf.constant(seed, tf.int64)
+
+    def draws(seed):
+        return [
+            *_noise.split_seed(seed, 3),
+            _noise.fold_seed(seed, 5),
+            _noise.fold_seed(tf.cast(seed, tf.int32), seed[1]),
+            _noise.open_uniform(seed, tf.constant([7, 3]), tf.float32),
+            _noise.open_uniform(seed, tf.constant([5, 2]), tf.float64),
+        ]
+
+    def by_formula(seed):
+        with _philox.formula(xla):
+            return draws(seed)
+
+    expected, found = (
+        tf.function(f, jit_compile=xla, autograph=False)(seed)
+        for f in (draws, by_formula)
+    )
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())

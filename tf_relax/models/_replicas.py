@@ -104,6 +104,7 @@ class Replicas:
         # The replicas of one seed see the same images.
         self.sources = list(dict.fromkeys(self.seeds))
         self._source = [self.sources.index(seed) for seed in self.seeds]
+        self._xla = jit_compile
         self._train, self._pretrain, self._measure = (
             tf.function(f, jit_compile=jit_compile, autograph=False)
             for f in (self._train_steps, self._pretrain_steps, self._measured)
@@ -274,7 +275,7 @@ class Replicas:
 
         def one(given: Any) -> Any:
             values, own_images, seed, decay, *kl_weight = given
-            with self._scope(values) as scope, formula():
+            with self._scope(values) as scope, formula(self._xla):
                 found = _objective.loss_gradients(
                     self.model,
                     own_images,

@@ -66,7 +66,6 @@ def rows_of_batch(start: Any, total: Any, ndims: int) -> Iterator[None]:
 
 
 def _uniform(seed: tf.Tensor, shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    seed = _words(seed)
     if _philox.is_formula():
         return _philox.uniform(_philox.key_and_counter(seed)[0], shape, dtype)
     key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
@@ -87,7 +86,7 @@ def split_seed(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
     Raises:
       ValueError: if `seed` is not two integers.
     """
-    seed = _words(validate_seed(seed))
+    seed = validate_seed(seed)
     if _philox.is_formula():
         numbers = _philox.integers(seed, 2 * num, seed.dtype)
         return tf.unstack(tf.reshape(numbers, [num, 2]))
@@ -125,19 +124,8 @@ def validate_seed(seed: tf.Tensor) -> tf.Tensor:
 
 def fold_seed(seed: Any, salt: Any) -> tf.Tensor:
     """Returns another stateless seed, made of a `seed` and a `salt`."""
-    seed = _words(seed)
     if _philox.is_formula():
         salt = tf.convert_to_tensor(salt)
         number = _philox.integers(seed, 1, salt.dtype)
         return tf.stack([number[0], salt])
     return tf.random.experimental.stateless_fold_in(seed, salt)
-
-
-def _words(seed: Any) -> tf.Tensor:
-    """Returns a seed's lower 32 bits, all that XLA heeds: then all heed them.
-
-    Args:
-      seed: two integers.
-    """
-    seed = tf.cast(tf.convert_to_tensor(seed), tf.int64)
-    return tf.bitwise.bitwise_and(seed, tf.constant(0xFFFFFFFF, tf.int64))

@@ -4,6 +4,10 @@ TensorFlow draws by an operation that takes one seed. `tf.vectorized_map` makes
 it a loop over the seeds, which on a GPU launches kernels for each of them. The
 same numbers by elementwise operations are one kernel for all seeds.
 
+XLA's numbers are not those of TensorFlow's kernels: it heeds the lower 32 bits
+of a seed's two integers, and makes a float of a word's upper bits, the kernels
+of its lower ones. The formula has both kinds.
+
 The generator is Philox-4x32-10: J. K. Salmon, M. A. Moraes, R. O. Dror and
 D. E. Shaw, Parallel random numbers: as easy as 1, 2, 3, SC 2011.
 """
@@ -21,24 +25,29 @@ _ROUNDS = 10
 _KEY_OF_KEYS = 0x02461E293EC8F720
 _MANTISSA_BITS = {tf.float32: 23, tf.float64: 52}
 
-_AS_FORMULA: contextvars.ContextVar[bool] = contextvars.ContextVar(
-    "as_formula", default=False
+# Whether draws are made by the formula, and if so, whether they are XLA's.
+_XLA: contextvars.ContextVar[bool | None] = contextvars.ContextVar(
+    "xla", default=None
 )
 
 
 @contextlib.contextmanager
-def formula() -> Iterator[None]:
-    """Lets draws be made by this module's operations, in a vectorized map."""
-    token = _AS_FORMULA.set(True)
+def formula(xla: bool) -> Iterator[None]:
+    """Lets draws be made by this module's operations, in a vectorized map.
+
+    Args:
+      xla: whether they are the numbers of a program that XLA compiles.
+    """
+    token = _XLA.set(xla)
     try:
         yield
     finally:
-        _AS_FORMULA.reset(token)
+        _XLA.reset(token)
 
 
 def is_formula() -> bool:
     """Returns whether draws are to be made by this module's operations."""
-    return _AS_FORMULA.get()
+    return _XLA.get() is not None
 
 
 def key_and_counter(seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -50,11 +59,11 @@ def key_and_counter(seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
     Returns:
       The key, uint64, and the upper words of the counter, whose others are 0.
     """
-    first, second = tf.unstack(tf.cast(tf.cast(seed, tf.int64), tf.uint64))
-    words = _rounds(
-        [*_halves(first), *_halves(second)],
-        tf.constant(_KEY_OF_KEYS, tf.uint64),
-    )
+    words = []
+    for number in tf.unstack(tf.cast(tf.cast(seed, tf.int64), tf.uint64)):
+        low, high = _halves(number)
+        words += [low, tf.zeros_like(high) if _XLA.get() else high]
+    words = _rounds(words, tf.constant(_KEY_OF_KEYS, tf.uint64))
     return words[0] | _shifted(words[1], 32), words[2:]
 
 
@@ -62,17 +71,26 @@ def uniform(key: tf.Tensor, shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Returns multiples of a step of the mantissa from [0, 1).
 
     They are those of `tf.raw_ops.StatelessRandomUniformV2` from counter 0.
+
+    Args:
+      key: uint64, scalar.
+      shape: of the numbers, a tensor.
+      dtype: float32 or float64.
     """
-    mantissa = (1 << _MANTISSA_BITS[dtype]) - 1
+    kept = _MANTISSA_BITS[dtype]
     if dtype == tf.float32:
-        bits = _words(key, tf.reduce_prod(shape))
+        bits, drawn = _words(key, tf.reduce_prod(shape)), 32
     else:
-        high, low = _pairs(key, tf.reduce_prod(shape))
-        bits = low | _shifted(high, 32)
-    bits &= tf.constant(mantissa, tf.uint64)
-    step = 1.0 / (mantissa + 1)
+        first, second = _pairs(key, tf.reduce_prod(shape))
+        low, high = (first, second) if _XLA.get() else (second, first)
+        bits, drawn = low | _shifted(high, 32), 64
+    if _XLA.get():
+        bits = tf.bitwise.right_shift(bits, tf.cast(drawn - kept, tf.uint64))
+    else:
+        bits &= tf.constant((1 << kept) - 1, tf.uint64)
     # Signed: both kinds of processor turn those into floats by themselves.
-    return tf.reshape(tf.cast(tf.cast(bits, tf.int64), dtype) * step, shape)
+    bits = tf.cast(tf.cast(bits, tf.int64), dtype)
+    return tf.reshape(2.0**-kept * bits, shape)
 
 
 def integers(seed: tf.Tensor, num: int, dtype: tf.DType) -> tf.Tensor:
