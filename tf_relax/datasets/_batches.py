@@ -117,7 +117,7 @@ class Batches(keras.utils.PyDataset):
         return images
 
     def rows(self, index: int) -> np.ndarray:
-        """Returns which images a batch of the present epoch has, `[batch_size]`.
+        """Returns which images a batch has in this epoch, `[batch_size]`.
 
         For who has the images elsewhere, such as on a GPU. Arguments and
         errors are those of `batches[index]`.
