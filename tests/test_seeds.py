@@ -153,9 +153,8 @@ def test_new_seeds_do_not_retrace(mode):
 
 
 @pytest.mark.parametrize("xla", [False, True], ids=["kernels", "xla"])
-@pytest.mark.parametrize("seed", [(1, 2), (-5, 7), (2**40 + 3, -(2**50))])
-def test_the_formula_draws_what_the_operations_draw(seed, xla):
-    seed = tf.constant(seed, tf.int64)
+def test_the_formula_draws_what_the_operations_draw(xla):
+    seed = tf.constant((2**40 + 3, -(2**50) - 5), tf.int64)
 
     def draws(seed):
         return [

@@ -119,8 +119,14 @@ class Batches(keras.utils.PyDataset):
     def rows(self, index: int) -> np.ndarray:
         """Returns which images a batch has in this epoch, `[batch_size]`.
 
-        For who has the images elsewhere, such as on a GPU. Arguments and
-        errors are those of `batches[index]`.
+        For who has the images elsewhere, such as on a GPU.
+
+        Args:
+          index: see `__getitem__`.
+
+        Raises:
+          IndexError: if there is no such batch.
+          ValueError: if they are taken in another order than 0, 1, ...
         """
         if not 0 <= index < len(self):
             raise IndexError(

@@ -86,5 +86,5 @@ def kl_weight(
     """
     if not np.any(warmup_steps):
         return None
-    rise = np.maximum(np.float32(warmup_steps), np.float32(1.0))
+    rise = np.maximum(np.asarray(warmup_steps, np.float32), np.float32(1.0))
     return tf.minimum(1.0, (tf.cast(step, tf.float32) + 1.0) / rise)
