@@ -115,7 +115,6 @@ def _fit_and_compare(replicas, architecture, estimator, singles, atol):
     ("architecture", "estimator"),
     [
         ("linear1", "relax"),
-        ("linear1", "concrete"),
         ("linear2", "nvil"),
     ],
 )

@@ -1,6 +1,7 @@
 """Several runs of one model in one program, side by side."""
 
 from collections.abc import Sequence
+import contextlib
 from typing import Any
 
 import keras
@@ -104,7 +105,7 @@ class Replicas:
         # The replicas of one seed see the same images.
         self.sources = list(dict.fromkeys(self.seeds))
         self._source = [self.sources.index(seed) for seed in self.seeds]
-        self._xla = jit_compile
+        self._drawing = formula if jit_compile else contextlib.nullcontext
         self._train, self._pretrain, self._measure = (
             tf.function(f, jit_compile=jit_compile, autograph=False)
             for f in (self._train_steps, self._pretrain_steps, self._measured)
@@ -275,7 +276,7 @@ class Replicas:
 
         def one(given: Any) -> Any:
             values, own_images, seed, decay, *kl_weight = given
-            with self._scope(values) as scope, formula(self._xla):
+            with self._scope(values) as scope, self._drawing():
                 found = _objective.loss_gradients(
                     self.model,
                     own_images,

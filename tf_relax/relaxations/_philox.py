@@ -1,4 +1,4 @@
-"""TensorFlow's stateless numbers as a formula of their seed.
+"""The stateless numbers of XLA's programs as a formula of their seed.
 
 TensorFlow draws by an operation that takes one seed. `tf.vectorized_map` makes
 it a loop over the seeds, which on a GPU launches kernels for each of them. The
@@ -6,7 +6,7 @@ same numbers by elementwise operations are one kernel for all seeds.
 
 XLA's numbers are not those of TensorFlow's kernels: it heeds the lower 32 bits
 of a seed's two integers, and makes a float of a word's upper bits, the kernels
-of its lower ones. The formula has both kinds.
+of its lower ones.
 
 The generator is Philox-4x32-10: J. K. Salmon, M. A. Moraes, R. O. Dror and
 D. E. Shaw, Parallel random numbers: as easy as 1, 2, 3, SC 2011.
@@ -25,29 +25,24 @@ _ROUNDS = 10
 _KEY_OF_KEYS = 0x02461E293EC8F720
 _MANTISSA_BITS = {tf.float32: 23, tf.float64: 52}
 
-# Whether draws are made by the formula, and if so, whether they are XLA's.
-_XLA: contextvars.ContextVar[bool | None] = contextvars.ContextVar(
-    "xla", default=None
+_AS_FORMULA: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "as_formula", default=False
 )
 
 
 @contextlib.contextmanager
-def formula(xla: bool) -> Iterator[None]:
-    """Lets draws be made by this module's operations, in a vectorized map.
-
-    Args:
-      xla: whether they are the numbers of a program that XLA compiles.
-    """
-    token = _XLA.set(xla)
+def formula() -> Iterator[None]:
+    """Lets a vectorized map that XLA compiles draw by this module's formula."""
+    token = _AS_FORMULA.set(True)
     try:
         yield
     finally:
-        _XLA.reset(token)
+        _AS_FORMULA.reset(token)
 
 
 def is_formula() -> bool:
-    """Returns whether draws are to be made by this module's operations."""
-    return _XLA.get() is not None
+    """Returns whether draws are to be made by this module's formula."""
+    return _AS_FORMULA.get()
 
 
 def key_and_counter(seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -59,10 +54,10 @@ def key_and_counter(seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
     Returns:
       The key, uint64, and the upper words of the counter, whose others are 0.
     """
-    words = []
-    for number in tf.unstack(tf.cast(tf.cast(seed, tf.int64), tf.uint64)):
-        low, high = _halves(number)
-        words += [low, tf.zeros_like(high) if _XLA.get() else high]
+    low, _ = _halves(tf.cast(tf.cast(seed, tf.int64), tf.uint64))
+    first, second = tf.unstack(low)
+    zero = tf.zeros_like(first)
+    words = [first, zero, second, zero]
     words = _rounds(words, tf.constant(_KEY_OF_KEYS, tf.uint64))
     return words[0] | _shifted(words[1], 32), words[2:]
 
@@ -81,13 +76,9 @@ def uniform(key: tf.Tensor, shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     if dtype == tf.float32:
         bits, drawn = _words(key, tf.reduce_prod(shape)), 32
     else:
-        first, second = _pairs(key, tf.reduce_prod(shape))
-        low, high = (first, second) if _XLA.get() else (second, first)
+        low, high = _pairs(key, tf.reduce_prod(shape))
         bits, drawn = low | _shifted(high, 32), 64
-    if _XLA.get():
-        bits = tf.bitwise.right_shift(bits, tf.cast(drawn - kept, tf.uint64))
-    else:
-        bits &= tf.constant((1 << kept) - 1, tf.uint64)
+    bits = tf.bitwise.right_shift(bits, tf.cast(drawn - kept, tf.uint64))
     # Signed: both kinds of processor turn those into floats by themselves.
     bits = tf.cast(tf.cast(bits, tf.int64), dtype)
     return tf.reshape(2.0**-kept * bits, shape)
