@@ -105,7 +105,9 @@ class Replicas:
         # The replicas of one seed see the same images.
         self.sources = list(dict.fromkeys(self.seeds))
         self._source = [self.sources.index(seed) for seed in self.seeds]
-        self._drawing = formula if jit_compile else contextlib.nullcontext
+        # On a CPU loops over the replicas are no dearer than the formula.
+        by_formula = jit_compile and tf.config.list_logical_devices("GPU")
+        self._drawing = formula if by_formula else contextlib.nullcontext
         self._train, self._pretrain, self._measure = (
             tf.function(f, jit_compile=jit_compile, autograph=False)
             for f in (self._train_steps, self._pretrain_steps, self._measured)
