@@ -192,6 +192,7 @@ def test_benchmark_columns_and_reference(tmp_path):
         "replicas",
         "num_latents",
         "num_samples",
+        "control_variate_every",
         "median_ms",
         "min_ms",
         "max_ms",
@@ -326,6 +327,24 @@ def test_matrix_products_of_a_step_are_counted():
     operations, weights = _timers.work(case, datasets.load("mnist"))
     assert operations == 2 * 2 * 2 * 100 * 784 * 5
     assert weights == 2 * 784 * 5 + 784 + 2 * 5
+
+
+def test_work_is_the_mean_of_steps_that_differ():
+    data = datasets.load("mnist")
+    case = _timers.Case("rebar", "linear1", 100, 4, True, 1, 5)
+    every, none = (
+        _timers.work(case._replace(estimator=name), data)
+        for name in ("rebar", "reinforce")
+    )
+    found = _timers.work(case._replace(control_variate_every=4), data)
+    # Beside REINFORCE's: a relaxed sample forth and back in all steps, and the
+    # second derivative, as much again or more, in a fourth of them.
+    relaxed = 2 * 2 * 100 * 784 * 5
+    assert every[0] >= none[0] + 2 * relaxed
+    np.testing.assert_allclose(
+        found[0], (every[0] + 3 * (none[0] + relaxed)) / 4
+    )
+    assert found[1] == none[1] + 2 / 4  # Temperature and scale.
 
 
 def test_a_case_that_no_model_fits_is_left_out(tmp_path):

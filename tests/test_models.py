@@ -26,6 +26,7 @@ def _vae(
     *,
     compiled=True,
     steps_per_call=1,
+    control_variate_every=1,
     run_eagerly=False,
     **kwargs,
 ):
@@ -41,6 +42,7 @@ def _vae(
             keras.optimizers.Adam(0.02),
             keras.optimizers.Adam(0.005),
             steps_per_call=steps_per_call,
+            control_variate_every=control_variate_every,
             run_eagerly=run_eagerly,
             jit_compile=False,
         )
@@ -205,6 +207,26 @@ def test_steps_per_call_changes_nothing_but_the_rhythm():
     _assert_same_weights(one, four)
 
 
+@pytest.mark.parametrize("estimator", ["relax", "nvil"])
+def test_the_control_variate_learns_in_the_first_of_every_few_steps(estimator):
+    images = _images(32)
+    rare = _vae(
+        estimator, steps_per_call=4, control_variate_every=2, run_eagerly=True
+    )
+    _fit(rare, images, batch_size=32)
+    often = _vae(estimator, run_eagerly=True)
+    own = often.control_variate_optimizer
+    state = [*often.estimator_variables, *own.variables]
+    for step in range(4):
+        before = [v.numpy() for v in state]
+        _fit(often, images[8 * step : 8 * step + 8], batch_size=8)
+        if step % 2:  # As if it had not learned; the model has used it.
+            for variable, value in zip(state, before, strict=True):
+                variable.assign(value)
+    assert int(own.iterations) == 2
+    _assert_same_weights(rare, often)
+
+
 def test_xla_runs_the_steps_and_learns():
     images = _images(64)
     vae = _vae(compiled=False)
@@ -215,10 +237,16 @@ def test_xla_runs_the_steps_and_learns():
     assert history["elbo"][-1] > history["elbo"][0] + 2.0
 
 
-def test_a_last_batch_that_is_too_small_is_cut_anew():
-    vae = _vae(steps_per_call=4)
-    _fit(vae, _images(35), batch_size=32)  # 32 = 4 x 8, then 3 = 3 x 1.
-    assert int(vae.optimizer.iterations) == 7
+@pytest.mark.parametrize(
+    ("every", "steps"),
+    [(1, 4 + 3), (2, 4 + 2), (4, 4 + 4)],  # 32 = 4 x 8, then 3 x 1.
+)
+def test_a_last_batch_that_is_too_small_is_cut_anew(every, steps):
+    vae = _vae(steps_per_call=4, control_variate_every=every)
+    _fit(vae, _images(35), batch_size=32)
+    assert int(vae.optimizer.iterations) == steps
+    assert int(vae.control_variate_optimizer.iterations) == steps // every
+    assert all(np.isfinite(v.numpy()).all() for v in vae.weights)
 
 
 # The bitwise tests are eager or by XLA: TensorFlow's graph mode may add three
@@ -267,7 +295,13 @@ def test_loaded_model_has_the_settings(tmp_path):
         c.Scaled(c.RelaxedFunction(0.2) + c.Network((7,), "tanh"), 0.5),
         coupled=False,
     )
-    vae = _vae(estimator, num_samples=3, steps_per_call=2, seed=5)
+    vae = _vae(
+        estimator,
+        num_samples=3,
+        steps_per_call=2,
+        control_variate_every=2,
+        seed=5,
+    )
     vae.save(tmp_path / "vae.keras")
     loaded = keras.models.load_model(tmp_path / "vae.keras")
     again = keras.models.load_model(_saved(loaded, tmp_path / "again.keras"))
@@ -276,6 +310,7 @@ def test_loaded_model_has_the_settings(tmp_path):
     assert isinstance(loaded.estimators[0], tfr.RELAX)
     assert not loaded.estimators[0].coupled
     assert (loaded.num_samples, loaded.steps_per_call) == (3, 2)
+    assert loaded.control_variate_every == 2
     # The learning rate of the one optimizer is not that of the other.
     assert float(loaded.control_variate_optimizer.learning_rate) == (
         pytest.approx(0.005)
@@ -402,9 +437,17 @@ def test_wrong_arguments_are_named(kwargs, message):
         _vae(**kwargs)
 
 
-def test_wrong_steps_per_call_is_named():
-    with pytest.raises(ValueError, match="steps_per_call=0"):
-        _vae(steps_per_call=0)
+@pytest.mark.parametrize(
+    ("steps", "every", "message"),
+    [
+        (0, 1, "steps_per_call=0"),
+        (4, 0, "control_variate_every=0"),
+        (6, 4, "must divide steps_per_call.* Choose one of 1, 2, 3, 6, or"),
+    ],
+)
+def test_wrong_rhythms_are_named(steps, every, message):
+    with pytest.raises(ValueError, match=message):
+        _vae(steps_per_call=steps, control_variate_every=every)
 
 
 @pytest.mark.parametrize(

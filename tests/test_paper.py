@@ -17,6 +17,7 @@ from tf_relax import experiments
 from tf_relax import models
 from tf_relax.experiments import _figures
 from tf_relax.experiments import _measure
+from tf_relax.experiments import _vae_model
 from tf_relax.experiments import _vae_tables
 from tf_relax.models import _steps
 
@@ -311,6 +312,18 @@ def test_schedules_end_at_their_part_of_the_learning_rate(name):
     schedule = experiments.SCHEDULES[name](0.1, 50, 0.2)
     np.testing.assert_allclose(float(schedule(0)), 0.1, rtol=1e-6)
     np.testing.assert_allclose(float(schedule(50)), 0.02, rtol=1e-5)
+
+
+def test_a_schedule_counts_the_steps_of_its_own_optimizer():
+    settings = experiments.VAESettings(
+        learning_rate=0.1,
+        learning_rate_schedule="linear",
+        decay_steps=60,
+        control_variate_every=3,
+    )
+    of_model, of_variate = _vae_model.learning_rates(settings)
+    np.testing.assert_allclose(of_model(30), of_variate(10), rtol=1e-6)
+    assert float(of_model(60)) == float(of_variate(20)) == 0.0
 
 
 @pytest.mark.parametrize(

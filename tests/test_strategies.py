@@ -105,6 +105,7 @@ def test_two_devices_take_several_steps_in_a_graph(float64):
         "nvil",
         train,
         steps_per_call=2,
+        control_variate_every=2,
         kl_warmup_steps=3,
         bound_samples=2,
         jit_compile=False,

@@ -78,18 +78,25 @@ def test_short_runs_are_compared_at_equal_seconds(tmp_path):
     _write(tmp_path, "b", [0.1], [-90.0], estimator="relax_k", **short)
     _write(tmp_path, "c", [0.1], [-120.0], estimator="disarm", **short)
     _write(tmp_path, "d", [0.1], [-80.0])  # That one lasts.
-    milliseconds = {"leave_one_out": 10, "relax_k": 16, "disarm": 5}
+    rare = {"estimator": "relax_k", "control_variate_every": 5}
+    _write(tmp_path, "e", [0.1], [-95.0], **rare, **short)
     (tmp_path / "benchmark_samples.csv").write_text(
-        "architecture,estimator,num_samples,batch_size,median_ms\n"
-        + "".join(f"linear2,{k},2,100,{v}\n" for k, v in milliseconds.items())
+        "architecture,estimator,num_samples,batch_size,control_variate_every,"
+        "median_ms\n"
+        "linear2,leave_one_out,2,100,1,10\n"
+        "linear2,relax_k,2,100,1,16\n"
+        "linear2,relax_k,2,100,5,12.5\n"
+        "linear2,disarm,2,100,1,5\n"
     )
     cells = _cells(_study.study_estimators(tmp_path))
     assert [[cell[i] for i in (0, 1, 4, 5, 6)] for cell in cells] == [
-        ["mnist static linear2, 20 epochs", f"{name}, K = 2", *values]
+        ["mnist static linear2, 20 epochs", name, *values]
         for name, *values in (
-            ("disarm", "10", "", "120.00"),  # It was done before.
-            ("leave_one_out", "20", "100.00", "100.00"),
-            ("relax_k", "32", "97.50", "90.00"),  # 20 s are epoch 12.5.
+            ("disarm, K = 2", "10", "", "120.00"),  # It was done before.
+            ("leave_one_out, K = 2", "20", "100.00", "100.00"),
+            # 20 s are epoch 16, and 12.5.
+            ("relax_k, K = 2, c learns 1 in 5", "25", "99.00", "95.00"),
+            ("relax_k, K = 2", "32", "97.50", "90.00"),
         )
     ]
     assert [cell[5] for cell in _cells(_study.study(tmp_path))] == ["80.00"]

@@ -125,6 +125,7 @@ def test_a_replica_is_the_run_alone(architecture, estimator, float64):
         architecture,
         estimator,
         steps_per_call=2,
+        control_variate_every=2,
         kl_warmup_steps=warmups,
         jit_compile=False,
     )
@@ -136,6 +137,7 @@ def test_a_replica_is_the_run_alone(architecture, estimator, float64):
             run_eagerly=True,
             bound_samples=2,
             steps_per_call=2,
+            control_variate_every=2,
             kl_warmup_steps=warmup,
         )
         for run, warmup in zip(_RUNS, warmups, strict=True)

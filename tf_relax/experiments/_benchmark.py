@@ -56,6 +56,9 @@ class BenchmarkSettings:
     num_samples: str = setting(
         "0", "Samples an image; 0 for as few as the estimator needs.", 0
     )
+    control_variate_every: str = setting(
+        "1", "Steps of which the control variate learns in the first.", 1
+    )
     matmul_precision: str = setting(
         "tensorfloat32", "Of matrix products, in all cases.", choices=PRECISIONS
     )
@@ -84,6 +87,9 @@ class BenchmarkSettings:
             "replicas": _numbers("replicas", self.replicas),
             "num_latents": _numbers("num_latents", self.num_latents, 0),
             "num_samples": _numbers("num_samples", self.num_samples, 0),
+            "control_variate_every": _numbers(
+                "control_variate_every", self.control_variate_every
+            ),
             "estimator": _names("estimator", self.estimator, estimator_names()),
         }
         return [
@@ -175,10 +181,10 @@ def _ready(settings: BenchmarkSettings) -> dict[Case, _timers.Timer]:
     return timers
 
 
-def _work(cases: Sequence[Case]) -> dict[Case, tuple[float, int]]:
+def _work(cases: Sequence[Case]) -> dict[Case, tuple[float, float]]:
     """Returns the operations and weights of cases."""
     data = datasets.load("mnist")
-    work: dict[Case, tuple[float, int]] = {}
+    work: dict[Case, tuple[float, float]] = {}
     for case in cases:
         one = case._replace(steps_per_call=1, jit_compile=True)
         work[case] = work.get(one) or _timers.work(case, data)
@@ -209,10 +215,13 @@ def _row(
 
 
 def _floors(
-    seconds: list[float], operations: float, num_weights: int, memory: float
+    seconds: list[float],
+    operations: float,
+    num_weights: float,
+    memory: float,
 ) -> dict[str, str]:
     median = 1e3 * np.median(seconds)
-    near = _floor.bandwidth(num_weights)
+    near = _floor.bandwidth(round(num_weights))
     floor = _floor.floor_ms(operations, num_weights, near)
     far = _floor.floor_ms(operations, num_weights, memory)
     return {

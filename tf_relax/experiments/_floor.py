@@ -84,7 +84,7 @@ def _seconds(
     return min(run() for _ in range(5))
 
 
-def floor_ms(operations: float, num_weights: int, rate: float) -> float:
+def floor_ms(operations: float, num_weights: float, rate: float) -> float:
     """Returns the least milliseconds of a step, by what this machine measures.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 from tf_relax.experiments import _files
 from tf_relax.experiments._markdown import table_of
 
-Run = Mapping[str, Any]
+Run = dict[str, Any]
 # Cell -> method -> the seeds of the method's best learning rate.
 Cells = dict[tuple[Any, ...], dict[tuple[Any, ...], list[Run]]]
 
@@ -20,9 +20,20 @@ _METHOD = (
     "num_samples",
     "kl_warmup_epochs",
     "learning_rate_schedule",
+    "control_variate_every",
 )
+# What settles the milliseconds of a step.
+_COST = (
+    "architecture",
+    "estimator",
+    "num_samples",
+    "batch_size",
+    "control_variate_every",
+)
+# Of runs, and of benchmarks, that had no such setting.
+_BEFORE: Run = {"control_variate_every": 1}
 _EARLY = 20  # Epochs of the comparison of all estimators.
-_REFERENCE = ("leave_one_out", 2, 0.0, "constant")
+_REFERENCE = ("leave_one_out", 2, 0.0, "constant", 1)
 _POSTERIOR = {"active_units": 0, "kl": 2, "posterior_entropy": 1}  # Digits.
 
 
@@ -30,8 +41,9 @@ def study_cells(results: pathlib.Path) -> Cells:
     """Returns the settings and measurements of `results/study/*/`.
 
     A cell is a data set, a binarisation, an architecture and the epochs of the
-    run; a method is an estimator, its samples, the length of the warm-up and
-    the schedule of the learning rate. Its best rate is, of those that have the
+    run; a method is an estimator, its samples, the length of the warm-up, the
+    schedule of the learning rate and how rarely the control variate learns. Its
+    best rate is, of those that have the
     most seeds, that of the best last validation ELBO, mean over the seeds. A
     sweep's replicas are runs like others.
 
@@ -147,7 +159,7 @@ def cell_label(cell: tuple[Any, ...]) -> str:
 
 def method_label(method: tuple[Any, ...]) -> str:
     """Returns a method's name for people."""
-    estimator, num_samples, warmup, schedule = method
+    estimator, num_samples, warmup, schedule, every = method
     label = str(estimator)
     if num_samples:
         label += f", K = {num_samples}"
@@ -155,25 +167,24 @@ def method_label(method: tuple[Any, ...]) -> str:
         label += f", warm-up {warmup:g}"
     if schedule != "constant":
         label += f", {schedule}"
+    if every > 1:
+        label += f", c learns 1 in {every}"
     return label
 
 
-def _milliseconds(path: pathlib.Path) -> dict[tuple[Any, ...], float]:
-    """Returns architecture, estimator, samples, images -> ms a step."""
+def _milliseconds(path: pathlib.Path) -> dict[tuple[str, ...], float]:
+    """Returns the milliseconds of a step by the values of `_COST`, as words."""
     rows = _files.read_csv(path) if path.exists() else []
-    return {
-        (
-            row["architecture"],
-            row["estimator"],
-            int(row["num_samples"]),
-            int(row["batch_size"]),
-        ): float(row["median_ms"])
-        for row in rows
-    }
+    return {_cost(row): float(row["median_ms"]) for row in rows}
+
+
+def _cost(settings: Run) -> tuple[str, ...]:
+    known = _BEFORE | settings
+    return tuple(str(known[name]) for name in _COST)
 
 
 def _readable_runs(
-    config: pathlib.Path, milliseconds: Mapping[tuple[Any, ...], float]
+    config: pathlib.Path, milliseconds: Mapping[tuple[str, ...], float]
 ) -> list[Run]:
     try:
         return _runs(config, milliseconds)
@@ -189,24 +200,13 @@ def _readable_runs(
 
 
 def _runs(
-    config: pathlib.Path, milliseconds: Mapping[tuple[Any, ...], float]
+    config: pathlib.Path, milliseconds: Mapping[tuple[str, ...], float]
 ) -> list[Run]:
     """Returns the replicas of a sweep, or a run."""
-    settings = _files.read_json(config)["settings"]
+    settings = _BEFORE | _files.read_json(config)["settings"]
     metrics = _files.read_csv(config.parent / "metrics.csv")
     posterior = _files.read_csv(config.parent / "posterior.csv")
-    cost = milliseconds.get(
-        tuple(
-            settings[name]
-            for name in (
-                "architecture",
-                "estimator",
-                "num_samples",
-                "batch_size",
-            )
-        ),
-        np.nan,
-    )
+    cost = milliseconds.get(_cost(settings), np.nan)
     runs = []
     for replica in dict.fromkeys(row.get("replica") for row in metrics):
         own = [row for row in metrics if row.get("replica") == replica]

@@ -110,6 +110,7 @@ def make_replicas(
             for run in runs
         ],
         steps_per_call=runs[0].steps_per_call,
+        control_variate_every=runs[0].control_variate_every,
         kl_warmup_steps=[kl_warmup_steps(run, data) for run in runs],
         images=None if data.dynamic else data.train,
         jit_compile=runs[0].jit_compile,

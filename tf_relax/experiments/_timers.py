@@ -1,6 +1,6 @@
 """Optimizer steps of a model, made ready to be timed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import time
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ class Case(NamedTuple):
     replicas: int = 1
     num_latents: int = 0  # 0 for the architecture's own.
     num_samples: int = 0  # 0 for as few as the estimator needs.
+    control_variate_every: int = 1
 
 
 class Timer:
@@ -63,46 +64,49 @@ class Timer:
         return (time.perf_counter() - begin) / steps
 
 
-def work(case: Case, data: datasets.ImageDataset) -> tuple[float, int]:
-    """Returns the operations of a step's matrix products, and the weights.
+def work(case: Case, data: datasets.ImageDataset) -> tuple[float, float]:
+    """Returns the operations of a step's matrix products, and its weights.
 
-    The operations are counted in the program of few images: they are linear
-    in the batch. All replicas count.
+    Means over the steps, in most of which control variates may stand still.
+    The operations are counted in programs of few images: they are linear in
+    the batch. All replicas count.
 
     Args:
       case: whose step.
       data: of the images.
     """
-    few = case._replace(batch_size=_FEW_IMAGES, steps_per_call=1, replicas=1)
-    step, images, model = _step(few._replace(jit_compile=True), data)
-    program = step.experimental_get_compiler_ir(images)(stage="optimized_hlo")
-    variables = [*model.model_variables, *model.estimator_variables]
-    weights = sum(int(np.prod(v.shape)) for v in variables)
+    model = _compiled(case, data)
+    images = tf.constant(data.train[:_FEW_IMAGES])
+
+    def operations(step: Callable[[tf.Tensor], tf.Tensor]) -> int:
+        program = tf.function(step, jit_compile=True, autograph=False)
+        compiler_ir = program.experimental_get_compiler_ir(images)
+        return _floor.matrix_operations(compiler_ir(stage="optimized_hlo"))
+
+    def size(variables: Sequence[Any]) -> int:
+        return sum(int(np.prod(v.shape)) for v in variables)
+
+    every = case.control_variate_every
+    total = operations(model._step)
+    if every > 1:
+        total += (every - 1) * operations(model._model_step)
+    weights = size(model.model_variables)
+    weights += size(model.estimator_variables) / every
     times = case.replicas * case.batch_size / _FEW_IMAGES
-    return times * _floor.matrix_operations(program), case.replicas * weights
+    return times * total / every, case.replicas * weights
 
 
 def _single(case: Case, data: datasets.ImageDataset) -> Callable[[], tf.Tensor]:
     """Returns a function that makes one call of one run."""
-    step, images, _ = _step(case, data)
-    return lambda: step(images)
-
-
-def _step(case: Case, data: datasets.ImageDataset) -> Any:
-    """Returns a compiled function, its argument, and the model."""
-    model = _model(case, data, seed=0)
-    model.compile(
-        keras.optimizers.Adam(_LEARNING_RATE),
-        steps_per_call=case.steps_per_call,
-        jit_compile=case.jit_compile,
-    )
+    model = _compiled(case, data)
+    count = case.batch_size * case.steps_per_call
+    images = tf.constant(np.resize(data.train, (count, 784)))
 
     @tf.function(jit_compile=case.jit_compile, autograph=False)
     def step(images: tf.Tensor) -> tf.Tensor:
         return model.train_step((images,))["elbo"]
 
-    count = case.batch_size * case.steps_per_call
-    return step, tf.constant(np.resize(data.train, (count, 784))), model
+    return lambda: step(images)
 
 
 def _side_by_side(
@@ -113,11 +117,23 @@ def _side_by_side(
         [_model(case, data, seed) for seed in range(case.replicas)],
         [_LEARNING_RATE] * case.replicas,
         steps_per_call=case.steps_per_call,
+        control_variate_every=case.control_variate_every,
         jit_compile=case.jit_compile,
     )
     flat = (case.batch_size * case.steps_per_call, case.replicas, 784)
     images = tf.constant(np.resize(data.train, flat))
     return lambda: replicas.train(images)
+
+
+def _compiled(case: Case, data: datasets.ImageDataset) -> DiscreteVAE:
+    model = _model(case, data, seed=0)
+    model.compile(
+        keras.optimizers.Adam(_LEARNING_RATE),
+        steps_per_call=case.steps_per_call,
+        control_variate_every=case.control_variate_every,
+        jit_compile=case.jit_compile,
+    )
+    return model
 
 
 def _model(case: Case, data: datasets.ImageDataset, seed: int) -> DiscreteVAE:

@@ -116,6 +116,12 @@ class VAESettings:
         0.0,
         section="Control variate",
     )
+    control_variate_every: int = setting(
+        1,
+        "Optimizer steps of which it learns in the first; divides "
+        "steps_per_call.",
+        1,
+    )
     control_variate_pretraining: int = setting(
         0, "Optimizer steps of it alone, before all others.", 0
     )
@@ -176,6 +182,7 @@ def make_model(
             for rate in learning_rates(settings)
         ),
         steps_per_call=settings.steps_per_call,
+        control_variate_every=settings.control_variate_every,
         kl_warmup_steps=kl_warmup_steps(settings, data),
         jit_compile=settings.jit_compile,
     )
@@ -248,8 +255,13 @@ def learning_rates(settings: VAESettings) -> list[Any]:
             "learning_rate_schedule=exponential needs final_learning_rate > 0. "
             "Received: final_learning_rate=0."
         )
-    rate = settings.learning_rate
+    rate, steps = settings.learning_rate, settings.decay_steps
+    # A schedule counts its own optimizer's steps.
+    of_variate = (
+        rate * settings.control_variate_learning_rate_factor,
+        steps // settings.control_variate_every,
+    )
     return [
-        SCHEDULES[name](own, settings.decay_steps, settings.final_learning_rate)
-        for own in (rate, rate * settings.control_variate_learning_rate_factor)
+        SCHEDULES[name](*own, settings.final_learning_rate)
+        for own in ((rate, steps), of_variate)
     ]

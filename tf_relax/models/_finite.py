@@ -1,6 +1,7 @@
 """Which numbers of a model ceased to be finite, and in which step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+import functools
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,13 @@ class Tracer:
         """See the class."""
         self._model = model
         self._names: list[str] = []
-        self._look = tf.function(
-            self._finite, jit_compile=model.jit_compile, autograph=False
+        self._look, self._look_between = (
+            tf.function(
+                functools.partial(self._finite, step),
+                jit_compile=model.jit_compile,
+                autograph=False,
+            )
+            for step in (model._step, model._model_step)
         )
 
     def first_not_finite(self, images: np.ndarray) -> tuple[int, str] | None:
@@ -57,16 +63,20 @@ class Tracer:
         """
         count = min(self._model.steps_per_call, len(images))
         size = len(images) // count
-        for part in np.split(images[: count * size], count):
-            finite = self._look(tf.constant(part)).numpy()
+        every = self._model.control_variate_every
+        for index, part in enumerate(np.split(images[: count * size], count)):
+            look = self._look_between if index % every else self._look
+            finite = look(tf.constant(part)).numpy()
             if not finite.all():
                 return self._model.step, self._names[int(finite.argmin())]
         return None
 
-    def _finite(self, images: tf.Tensor) -> tf.Tensor:
+    def _finite(
+        self, step: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor
+    ) -> tf.Tensor:
         """Takes a step; returns of each tensor whether it is finite."""
         named = dict(self._tensors(images))
-        self._model._step(images)
+        step(images)
         named |= changing(self._model)
         self._names = list(named)
         return tf.stack(

@@ -46,6 +46,9 @@ def loss_gradients(
       scale: factor of what is differentiated; the ELBO is without it.
     """
     values = [v.value for v in variables]
+    wanted = {id(v) for v in variables}
+    # Without them, an objective of the estimators is not even made.
+    learned = {id(v): v for v in model.estimator_variables if id(v) in wanted}
     with tf.GradientTape() as tape:
         tape.watch(values)
         q = model.posterior(images)
@@ -58,6 +61,7 @@ def loss_gradients(
             seed=seed,
             num_samples=model.num_samples,
             context=model.context(images),
+            variables=list(learned.values()),
         )
         loss = tf.reduce_mean(losses)
         penalties = [

@@ -36,6 +36,7 @@ class Replicas:
       weight_decays: what each replica's weight decay is in that of the
         first model's control variates. Default: 1 for all.
       steps_per_call: K optimizer steps in one program.
+      control_variate_every: see `EstimatorTrainer.compile`.
       kl_warmup_steps: of each replica; see `EstimatorTrainer.compile`.
         Default: 0 for all.
       images: `[N, D]`, in [0, 1], that stay on the device, for `train` to be
@@ -65,6 +66,7 @@ class Replicas:
         beta_2: float = 0.999,
         weight_decays: Sequence[float] | None = None,
         steps_per_call: int = 1,
+        control_variate_every: int = 1,
         kl_warmup_steps: Sequence[int] | None = None,
         images: np.ndarray | None = None,
         jit_compile: bool = True,
@@ -83,8 +85,10 @@ class Replicas:
             weight_decays=weight_decays,
             kl_warmup_steps=kl_warmup_steps,
         )
+        _steps.check_divides(control_variate_every, steps_per_call)
         self.model = models[0]
         self.steps_per_call = steps_per_call
+        self.control_variate_every = control_variate_every
         self.kl_warmup_steps = list(kl_warmup_steps)
         self.seeds = [model.seed for model in models]
         self._decays = tf.constant(weight_decays, at_least_float32())
@@ -215,32 +219,46 @@ class Replicas:
 
     def _train_steps(self, batch: tf.Tensor) -> tf.Tensor:
         return _steps.run_steps(
-            self._step if self._images is None else self._step_at_rows,
+            lambda part: self._step(self._images_of(part)),
             batch,
             self.steps_per_call,
-            (len(self),),
+            every=self.control_variate_every,
+            between=lambda part: self._model_step(self._images_of(part)),
+            replicas=(len(self),),
         )
 
-    def _step_at_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        """As `_step`, of images that are on the device."""
-        return self._step(tf.gather(self._images, rows))
+    def _images_of(self, part: tf.Tensor) -> tf.Tensor:
+        """Returns a step's images, which may be on the device, by row."""
+        return part if self._images is None else tf.gather(self._images, part)
 
     def _pretrain_steps(self, images: tf.Tensor, num_steps: int) -> tf.Tensor:
         return _steps.run_steps(
-            self._pretrain_step, images, num_steps, (len(self),)
+            self._pretrain_step, images, num_steps, replicas=(len(self),)
         )
 
     def _step(self, images: tf.Tensor) -> tf.Tensor:
         """Updates every replica once; returns the mean ELBOs, `[R]`."""
-        step = self.optimizer.iterations
-        seeds = [tf.stack([s, tf.cast(step, tf.int32)]) for s in self.seeds]
         gradients, elbo = self._gradients(
-            images, tf.stack(seeds), self._trained + self._learned
+            images, self._training_seeds(), self._trained + self._learned
         )
         of_model = len(self._trained.stacked)
         self.optimizer.apply(gradients[:of_model], self._trained.stacked)
         self._apply_to_estimators(gradients[of_model:])
         return elbo
+
+    def _model_step(self, images: tf.Tensor) -> tf.Tensor:
+        """As `_step`, of the models alone: the estimators learn nothing."""
+        gradients, elbo = self._gradients(
+            images, self._training_seeds(), self._trained
+        )
+        self.optimizer.apply(gradients, self._trained.stacked)
+        return elbo
+
+    def _training_seeds(self) -> tf.Tensor:
+        """Returns the seed of every replica's draws in a step, `[R, 2]`."""
+        step = self.optimizer.iterations
+        seeds = [_objective.training_seed(s, step) for s in self.seeds]
+        return tf.stack(seeds)
 
     def _pretrain_step(self, images: tf.Tensor) -> tf.Tensor:
         """Updates what the estimators learn once. As `_step`."""

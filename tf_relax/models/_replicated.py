@@ -81,11 +81,17 @@ class ReplicatedModel(keras.Model):
         step: Callable[[tf.Tensor], tf.Tensor],
         images: tf.Tensor,
         num_steps: int,
+        *,
+        every: int = 1,
+        between: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> tf.Tensor:
         """See `_steps.run_steps`; every replica takes each step."""
         if self.strategy is not None:
             step = _distributed.on_replicas(self, step)
-        return _steps.run_steps(step, images, num_steps)
+            between = between and _distributed.on_replicas(self, between)
+        return _steps.run_steps(
+            step, images, num_steps, every=every, between=between
+        )
 
     def _of_rows(
         self, function: Callable[..., Any], images: tf.Tensor, *args: Any

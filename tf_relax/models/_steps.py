@@ -1,6 +1,7 @@
 """K optimizer steps over one flat batch."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,46 +11,73 @@ from tf_relax.models._objective import PRETRAIN
 _PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
 
 
+Step = Callable[[tf.Tensor], tf.Tensor]
+
+
 def run_steps(
-    step: Callable[[tf.Tensor], tf.Tensor],
+    step: Step,
     batch: tf.Tensor,
     num_steps: int,
+    *,
+    every: int = 1,
+    between: Step | None = None,
     replicas: tuple[int, ...] = (),
 ) -> tf.Tensor:
     """Cuts `batch` into `num_steps` equal parts and steps over each.
 
     A batch of N examples makes K parts of `N // K`; the last `N % K` examples
-    are left out. If N < K there are N steps of one example.
+    are left out. If N < K there are as many steps of one example as `every`
+    divides, but `every` at least, for which examples are taken again.
 
     Args:
       step: takes `[B, ...]`, returns a scalar, or `replicas`.
       batch: `[K * B, ...]`.
       num_steps: K.
+      every: divides K; of so many steps the first is `step`.
+      between: the others, if there are any.
       replicas: shape of what `step` returns.
 
     Returns:
-      The mean of what `step` returned, in float32.
+      The mean of what the steps returned, in float32.
     """
     if num_steps == 1:
         return tf.cast(step(batch), tf.float32)
     size = tf.shape(batch)[0]
-    count = tf.minimum(num_steps, size)
-    part = size // count
+    count = every * tf.maximum(1, tf.minimum(num_steps, size) // every)
+    num_parts = tf.minimum(count, size)
+    part = size // num_parts
     # An axis of steps: slices of a moving length would make every shape in
     # the loop dynamic, which XLA pads to the size of the whole batch.
-    shape = tf.concat([[count, part], tf.shape(batch)[1:]], 0)
-    parts = tf.reshape(batch[: count * part], shape)
+    shape = tf.concat([[num_parts, part], tf.shape(batch)[1:]], 0)
+    parts = tf.reshape(batch[: num_parts * part], shape)
 
-    def body(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return index + 1, total + tf.cast(step(parts[index]), tf.float32)
+    def take(step: Step, index: tf.Tensor) -> tf.Tensor:
+        index = index if every == 1 else index % num_parts
+        return tf.cast(step(parts[index]), tf.float32)
 
-    _, total = tf.while_loop(
-        lambda index, _: index < count,
-        body,
-        (tf.constant(0), tf.zeros(replicas)),
-        parallel_iterations=1,
-    )
+    def rounds(index: tf.Tensor) -> tf.Tensor:
+        total = take(step, every * index)
+        if between is None or every == 1:
+            return total
+        # Loops whose lengths are numbers: a GPU need not ask when they end.
+        return _sum(
+            lambda i: take(between, every * index + 1 + i), every - 1, total
+        )
+
+    total = _sum(rounds, count // every, tf.zeros(replicas))
     return total / tf.cast(count, total.dtype)
+
+
+def _sum(
+    term: Callable[[tf.Tensor], tf.Tensor], number: Any, total: tf.Tensor
+) -> tf.Tensor:
+    """Returns `total` and the terms from 0 on, made one after another."""
+    return tf.while_loop(
+        lambda index, _: index < number,
+        lambda index, total: (index + 1, total + term(index)),
+        (tf.constant(0), total),
+        parallel_iterations=1,
+    )[1]
 
 
 def pretraining_batches(
@@ -69,6 +97,27 @@ def pretraining_batches(
         chunk = min(steps, _PRETRAIN_CHUNK)
         yield images[rng.integers(0, len(images), chunk * batch_size)]
         steps -= chunk
+
+
+def check_divides(every: int, num_steps: int) -> None:
+    """Raises a ValueError if the steps of a call are no whole rounds.
+
+    Args:
+      every: `control_variate_every`.
+      num_steps: of a call.
+    """
+    if num_steps % every:
+        raise ValueError(
+            "`control_variate_every` must divide steps_per_call, the steps in "
+            f"one program. Received: control_variate_every={every}, "
+            f"steps_per_call={num_steps}. Choose one of "
+            f"{', '.join(str(n) for n in _divisors(num_steps))}, or other "
+            "steps_per_call."
+        )
+
+
+def _divisors(number: int) -> list[int]:
+    return [n for n in range(1, number + 1) if number % n == 0]
 
 
 def kl_weight(

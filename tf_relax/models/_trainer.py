@@ -45,6 +45,7 @@ class EstimatorTrainer(Pretraining, abc.ABC):
         self.relaxed_tracker = keras.metrics.Mean("relaxed_elbo")
         self.bound_tracker = keras.metrics.Mean("bound")
         self.steps_per_call = 1
+        self.control_variate_every = 1
         self.bound_samples = 0
         self.kl_warmup_steps = 0
 
@@ -88,6 +89,7 @@ class EstimatorTrainer(Pretraining, abc.ABC):
         control_variate_optimizer: Any = None,
         *,
         steps_per_call: int = 1,
+        control_variate_every: int = 1,
         bound_samples: int = 0,
         kl_warmup_steps: int = 0,
         jit_compile: Any = True,
@@ -103,6 +105,10 @@ class EstimatorTrainer(Pretraining, abc.ABC):
             given batches of K * B examples, which are cut into K steps of B.
             A last batch of N examples is cut into K steps of `N // K`, or
             into N steps of 1; leave it out, or choose sizes that divide.
+          control_variate_every: n, a divisor of `steps_per_call`: the control
+            variate learns in the first of every n steps, and stands still in
+            the others, which are cheaper then. The gradient is unbiased all
+            the same.
           bound_samples: of the `bound` at evaluation; 0 leaves it out.
           kl_warmup_steps: over so many steps, the weight of all terms but
             log p(x | b) rises linearly to 1. The metrics have it at 1.
@@ -119,11 +125,13 @@ class EstimatorTrainer(Pretraining, abc.ABC):
             control_variate_optimizer,
             at_least={
                 "steps_per_call": (steps_per_call, 1),
+                "control_variate_every": (control_variate_every, 1),
                 "bound_samples": (bound_samples, 0),
                 "kl_warmup_steps": (kl_warmup_steps, 0),
             },
             refused=kwargs,
         )
+        _steps.check_divides(control_variate_every, steps_per_call)
         check_scope(self.strategy)
         jit_compile = jit_compile and not kwargs.get("run_eagerly")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
@@ -135,6 +143,7 @@ class EstimatorTrainer(Pretraining, abc.ABC):
             control_variate_optimizer=self.control_variate_optimizer,
         )
         self.steps_per_call = steps_per_call
+        self.control_variate_every = control_variate_every
         self.bound_samples = bound_samples
         self.kl_warmup_steps = kl_warmup_steps
         self.control_variate_function: Any = None
@@ -152,6 +161,7 @@ class EstimatorTrainer(Pretraining, abc.ABC):
                 self.control_variate_optimizer
             ),
             "steps_per_call": self.steps_per_call,
+            "control_variate_every": self.control_variate_every,
             "bound_samples": self.bound_samples,
             "kl_warmup_steps": self.kl_warmup_steps,
             "jit_compile": self.jit_compile,
@@ -202,7 +212,13 @@ class EstimatorTrainer(Pretraining, abc.ABC):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Runs `steps_per_call` optimizer steps. See `keras.Model`."""
         images = keras.utils.unpack_x_y_sample_weight(data)[0]
-        elbo = self._run_steps(self._step, images, self.steps_per_call)
+        elbo = self._run_steps(
+            self._step,
+            images,
+            self.steps_per_call,
+            every=self.control_variate_every,
+            between=self._model_step,
+        )
         if self.strategy is None:
             self.elbo_tracker.update_state(elbo, tf.shape(images)[0])
         return _with_loss({"elbo": self.elbo_tracker.result()})
@@ -232,12 +248,7 @@ class EstimatorTrainer(Pretraining, abc.ABC):
         """Updates all variables once; returns the mean ELBO. Scalar."""
         of_model = self.model_variables
         of_estimators = self.estimator_variables
-        found = self._gradients(
-            images,
-            of_model + of_estimators,
-            _objective.training_seed,
-            self.optimizer,
-        )
+        found = self._training_gradients(images, of_model + of_estimators)
         of_first = found.gradients[: len(of_model)]
         of_second = found.gradients[len(of_model) :]
         _optimizers.apply_updates(
@@ -247,6 +258,23 @@ class EstimatorTrainer(Pretraining, abc.ABC):
             ),
         )
         return found.elbo
+
+    def _model_step(self, images: tf.Tensor) -> tf.Tensor:
+        """As `_step`, of the model alone: the estimators learn nothing."""
+        variables = self.model_variables
+        found = self._training_gradients(images, variables)
+        _optimizers.apply_update(
+            _optimizers.Update(self.optimizer, found.gradients, variables)
+        )
+        return found.elbo
+
+    def _training_gradients(
+        self, images: tf.Tensor, variables: list[Any]
+    ) -> _objective.LossGradients:
+        """Returns `_gradients` of a step of `fit`."""
+        return self._gradients(
+            images, variables, _objective.training_seed, self.optimizer
+        )
 
     def _gradients(
         self,
