@@ -57,6 +57,25 @@ def test_control_variate_gets_the_weighted_variance_gradient(weights):
         paths.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("num_samples", [1, 3])
+@pytest.mark.parametrize("part", ["encoder", "decoder", "prior"])
+def test_without_variables_the_others_get_what_they_got(part, num_samples):
+    def expectation(*args, **options):
+        return tfr.expectation(*args, variables=[], **options)
+
+    paths.assert_no_leak(expectation, part, num_samples)
+
+
+def test_without_variables_the_control_variate_gets_nothing():
+    vae = paths.TinyVae()
+    with tf.GradientTape() as tape:
+        loss = tfr.expectation(
+            vae.f, vae.q(), estimator=vae.estimator, seed=_SEED, variables=[]
+        )
+    found = tape.gradient(loss, vae.c.trainable_variables)
+    assert found == [None] * len(found)
+
+
 def test_estimate_returns_the_sum_of_the_variance_gradients():
     vae = paths.TinyVae()
     estimate = vae.estimator.estimate(vae.f, vae.q(), seed=_SEED)

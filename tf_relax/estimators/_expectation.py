@@ -52,7 +52,8 @@ def expectation(
       context: handed to the control variate, for example the images; for a
         `Chain` it may be a function of the samples below a layer.
       variables: tensors that the variance objective is differentiated by;
-        default `estimator.trainable_variables`.
+        default `estimator.trainable_variables`. With `[]`, a cheaper step in
+        which the control variate learns nothing.
 
     Returns:
       A tensor of the shape of one `f(b)`, usually `[B]`.

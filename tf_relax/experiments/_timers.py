@@ -90,8 +90,9 @@ def work(case: Case, data: datasets.ImageDataset) -> tuple[float, float]:
     total = operations(model._step)
     if every > 1:
         total += (every - 1) * operations(model._model_step)
-    weights = size(model.model_variables)
-    weights += size(model.estimator_variables) / every
+    weights = (
+        size(model.model_variables) + size(model.estimator_variables) / every
+    )
     times = case.replicas * case.batch_size / _FEW_IMAGES
     return times * total / every, case.replicas * weights
 
