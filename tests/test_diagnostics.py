@@ -1,6 +1,8 @@
 """Variance, noise, bias and time of gradients, and the callback."""
 
 import csv
+import itertools
+import types
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 import tf_relax as tfr
 from tf_relax import diagnostics
+from tf_relax.diagnostics import _measure as _measurements
 from tf_relax.diagnostics import _statistics
 from tf_relax.diagnostics._draws import Draws
 
@@ -100,6 +103,26 @@ def test_a_black_box_keeps_out_what_needs_its_derivative():
     for x in others:
         assert abs(x.bias_z) < 5.0 and not x.needs_derivative
         assert x.variance_time == x.gradient_variance * x.milliseconds > 0
+
+
+def test_the_time_is_the_mean_of_steps_that_learn_and_do_not(monkeypatch):
+    # Read before and after each program; REBAR has two of them.
+    waits = itertools.cycle([0.0, 8.0, 0.0, 2.0, 0.0, 5.0])
+    clock = itertools.accumulate(waits).__next__
+    monkeypatch.setattr(
+        _measurements, "time", types.SimpleNamespace(perf_counter=clock)
+    )
+    named = {"rebar": tfr.REBAR(), "leave_one_out": tfr.LeaveOneOut()}
+    rebar, other = _measure(
+        lambda b: tf.reduce_sum(b, -1),
+        named,
+        rounds=2,
+        num_draws=8,
+        reference_draws=8,
+        control_variate_every=4,
+    )
+    np.testing.assert_allclose(rebar.milliseconds, 1e3 * (8 + 3 * 2) / 4)
+    np.testing.assert_allclose(other.milliseconds, 1e3 * 5)
 
 
 def test_what_does_not_fit_says_why():

@@ -73,8 +73,13 @@ class Case:
             context=context,
         )
 
-    def loss(self, seed: Any) -> tf.Tensor:
-        """Returns the mean of `E[f(b)]`, differentiated by the estimators."""
+    def loss(self, seed: Any, learns: bool = True) -> tf.Tensor:
+        """Returns the mean of `E[f(b)]`, differentiated by the estimators.
+
+        Args:
+          seed: of the draw.
+          learns: whether `learned` gets the gradient of its objectives.
+        """
         f, distribution, context = self.terms()
         values = estimators.expectation(
             f,
@@ -83,6 +88,7 @@ class Case:
             seed=seed,
             num_samples=self.num_samples,
             context=context,
+            variables=None if learns else [],
         )
         return tf.reduce_mean(values)
 

@@ -52,6 +52,7 @@ def measure(
     num_draws: int = 400,
     reference_draws: int = 400,
     rounds: int = 20,
+    control_variate_every: int = 1,
     seed: Any = (0, 0),
     jit_compile: bool = True,
 ) -> list[Measurement]:
@@ -74,6 +75,8 @@ def measure(
         multiples of that.
       reference_draws: likewise, of the reference's.
       rounds: of the timing; 0 leaves the times out.
+      control_variate_every: n; the time is the mean over n steps, in the first
+        of which the estimators learn.
       seed: stateless seed, two integers.
       jit_compile: False if f is not TensorFlow: XLA cannot compile it.
 
@@ -106,7 +109,13 @@ def measure(
         found[i] = found[i]._replace(**statistics(draws, against))
         logging.info("%s", found[i])
     own = [cases[i] for i in fit]
-    times = _milliseconds(own, rounds, fold_seed(seed, _TIMED), jit_compile)
+    times = _milliseconds(
+        own,
+        rounds,
+        control_variate_every,
+        fold_seed(seed, _TIMED),
+        jit_compile,
+    )
     for i, milliseconds in zip(fit, times, strict=False):
         product = milliseconds * (found[i].gradient_variance or 0.0)
         found[i] = found[i]._replace(
@@ -146,33 +155,53 @@ def _counted(case: Case) -> Measurement:
 
 
 def _milliseconds(
-    cases: Sequence[Case], rounds: int, seed: Any, jit_compile: bool
+    cases: Sequence[Case],
+    rounds: int,
+    every: int,
+    seed: Any,
+    jit_compile: bool,
 ) -> list[float]:
-    """Returns the median time of each case's gradient; none of no rounds."""
+    """Returns the time of each case's gradient; none of no rounds.
+
+    Medians of the rounds; of two kinds of steps, their mean.
+    """
     if not rounds:
         return []
     kept = [(v, v.numpy()) for c in cases for x in c.layers for v in x.weights]
-    programs = [_program(case, jit_compile) for case in cases]
-    seconds = np.zeros([rounds + 1, len(cases)])
+    programs = {
+        (i, learns): _program(case, learns, jit_compile)
+        for i, case in enumerate(cases)
+        for learns in (True, False)
+        if learns or (every > 1 and case.learned)
+    }
+    seconds: dict[tuple[int, bool], list[float]] = {x: [] for x in programs}
     for number in range(rounds + 1):
-        for column, program in enumerate(programs):
+        for key, program in programs.items():
             begin = time.perf_counter()
             program(fold_seed(seed, number)).numpy()
-            seconds[number, column] = time.perf_counter() - begin
+            seconds[key].append(time.perf_counter() - begin)
     for variable, value in kept:  # Moving averages learn by being used.
         variable.assign(value)
     # The first round compiles.
-    return [1e3 * float(x) for x in np.median(seconds[1:], 0)]
+    median = {key: 1e3 * float(np.median(x[1:])) for key, x in seconds.items()}
+    first = [median[i, True] for i in range(len(cases))]
+    others = [median.get((i, False), x) for i, x in enumerate(first)]
+    return [
+        (x + (every - 1) * y) / every
+        for x, y in zip(first, others, strict=True)
+    ]
 
 
-def _program(case: Case, jit_compile: bool) -> Callable[[Any], tf.Tensor]:
-    trained = raw([*case.variables, *case.learned])
+def _program(
+    case: Case, learns: bool, jit_compile: bool
+) -> Callable[[Any], tf.Tensor]:
+    trained = raw([*case.variables, *(case.learned if learns else [])])
 
     @tf.function(jit_compile=jit_compile, autograph=False)
     def program(seed: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            loss = case.loss(seed)
+            loss = case.loss(seed, learns)
         gradients = tape.gradient(
             loss, trained, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )

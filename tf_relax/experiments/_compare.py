@@ -67,6 +67,9 @@ class CompareSettings:
         8,
     )
     rounds: int = setting(20, "Rounds of the timing; 0: no timing.", 0)
+    control_variate_every: int = setting(
+        1, "Steps of which it learns in the first, in the times.", 1
+    )
     jit_compile: bool = setting(
         True,
         "Whether XLA compiles; of no effect at the black box.",
@@ -128,6 +131,7 @@ def compare(
         num_draws=settings.num_draws,
         reference_draws=settings.reference_draws,
         rounds=settings.rounds,
+        control_variate_every=settings.control_variate_every,
         seed=(settings.seed, 0),
         jit_compile=jit_compile,
     )

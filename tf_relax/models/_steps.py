@@ -8,10 +8,9 @@ import tensorflow as tf
 
 from tf_relax.models._objective import PRETRAIN
 
-_PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
-
-
 Step = Callable[[tf.Tensor], tf.Tensor]
+
+_PRETRAIN_CHUNK = 100  # Steps of a control variate in one program.
 
 
 def run_steps(
