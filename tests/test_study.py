@@ -31,16 +31,18 @@ def _write(results, name, rates, elbos, epochs=(10, 20, 30), **settings):
         json.dumps({"settings": config | settings})
     )
     key = "replica,learning_rate," if len(rates) > 1 else ""
-    metrics = [f"{key}step,epoch,elbo,val_elbo"]
+    metrics = [f"{key}step,epoch,elbo,val_elbo,val_gradient_variance"]
     posterior = [f"{key}epoch,layer,active_units,kl,posterior_entropy"]
     for replica, (rate, elbo) in enumerate(zip(rates, elbos, strict=True)):
         own = f"{replica},{rate}," if key else ""
         for epoch in epochs:
             value = elbo - epochs[-1] + epoch
-            metrics.append(f"{own}{epoch}00,{epoch},{value + 1},{value}")
+            metrics.append(
+                f"{own}{epoch}00,{epoch},{value + 1},{value},{epoch}5"
+            )
             for layer in (1, 2):
                 posterior.append(f"{own}{epoch},{layer},{epoch},3.5,7.25")
-        metrics.append(f"{own}9900,99,{elbo + 9},")  # It was not evaluated.
+        metrics.append(f"{own}9900,99,{elbo + 9},,")  # It was not evaluated.
         posterior.append(f"{own}40,1,9,9,9")  # Of a sweep that was killed.
     (out / "metrics.csv").write_text("\n".join(metrics))
     (out / "posterior.csv").write_text("\n".join(posterior))
@@ -101,6 +103,25 @@ def test_short_runs_are_compared_at_equal_seconds(tmp_path):
     ]
     assert [cell[5] for cell in _cells(_study.study(tmp_path))] == ["80.00"]
     assert "study_estimators" in _tables.TABLES
+
+
+def test_methods_that_learn_now_and_then_stand_together(tmp_path):
+    _write(tmp_path, "a", [0.1], [-100.0])
+    _write(tmp_path, "b", [0.1], [-101.0], control_variate_every=10)
+    _write(tmp_path, "c", [0.1], [-102.0], seed=1, control_variate_every=10)
+    _write(tmp_path, "d", [0.1], [-90.0], estimator="arms", num_samples=3)
+    _write(tmp_path, "e", [0.1], [-90.0], kl_warmup_epochs=9.0)
+    (tmp_path / "benchmark_samples.csv").write_text(
+        "architecture,estimator,num_samples,batch_size,control_variate_every,"
+        "median_ms\nlinear2,relax,0,100,10,1.25\n"
+    )
+    cells = _cells(_study.study_rare(tmp_path))
+    assert [cell[1:] for cell in cells] == [
+        ["relax", "1", "1", "-", "305", "100.00", "99.00"],
+        ["relax", "10", "2", "1.25", "305 +- 0.0"]
+        + ["101.50 +- 0.71", "100.50 +- 0.71"],
+    ]
+    assert "study_rare" in _tables.TABLES
 
 
 def test_without_a_benchmark_nothing_is_said_of_seconds(tmp_path):

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from tf_relax.experiments import _plots
-from tf_relax.experiments._study import cell_label
-from tf_relax.experiments._study import method_label
-from tf_relax.experiments._study import study_cells
+from tf_relax.experiments._study_cells import cell_label
+from tf_relax.experiments._study_cells import method_label
+from tf_relax.experiments._study_cells import study_cells
 
 _PANELS = (
     ("epoch", "val_elbo", "ELBO, validation (nats)"),

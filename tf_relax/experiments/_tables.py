@@ -229,6 +229,7 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "rl_share": _rl_results.rl_share,
     "study": _study.study,
     "study_estimators": _study.study_estimators,
+    "study_rare": _study.study_rare,
     "toy": _toy,
     "unbiased": _unbiased,
     "vae": _vae_tables.vae,
