@@ -284,14 +284,28 @@ def test_compare_at_a_black_box(tmp_path):
             "num_samples=1,two",
         ),
         ({}, "needs a model"),
+        ({"problem": "black_box", "data_dir": "x"}, "no images.*data_dir=x"),
+        (
+            {"problem": "black_box", "estimator": "rebar"},
+            "No estimator fits.*rebar needs the derivative of f",
+        ),
+        (
+            {
+                "problem": "black_box",
+                "estimator": "leave_one_out",
+                "num_samples": "1",
+            },
+            "can use so many samples.*num_samples=1",
+        ),
     ],
-    ids=["problem", "num_samples", "model"],
+    ids=["problem", "num_samples", "model", "images", "no_fit", "none_left"],
 )
 def test_wrong_settings_of_compare_are_named(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         experiments.compare(
             experiments.CompareSettings(**settings), None, tmp_path / "c.csv"
         )
+    assert not list(tmp_path.iterdir())
 
 
 def test_compare_without_a_model_says_where_it_was_sought(tmp_path):

@@ -442,12 +442,17 @@ def test_wrong_arguments_are_named(kwargs, message):
     [
         (0, 1, "steps_per_call=0"),
         (4, 0, "control_variate_every=0"),
-        (6, 4, "must divide steps_per_call.* Choose one of 1, 2, 3, 6, or"),
+        (4, 2.0, "whole number of at least 1.*control_variate_every=2.0"),
+        (4, "2", "whole number of at least 1.*control_variate_every='2'"),
+        (6, 4, "must divide .* steps_per_call=8, or .*every=1 or 2 or 3 or 6"),
     ],
 )
 def test_wrong_rhythms_are_named(steps, every, message):
+    rhythm = dict(steps_per_call=steps, control_variate_every=every)
     with pytest.raises(ValueError, match=message):
-        _vae(steps_per_call=steps, control_variate_every=every)
+        _vae(**rhythm)
+    with pytest.raises(ValueError, match=message):
+        models.Replicas([_vae()], [0.01], **rhythm)
 
 
 @pytest.mark.parametrize(

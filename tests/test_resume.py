@@ -385,7 +385,7 @@ def test_a_folder_of_another_run_is_left_alone(asked, there, tmp_path):
     path.write_text(json.dumps({"settings": vars(kinds[there])}))
     (tmp_path / "metrics.csv").touch()
     other = {"seed": "7" if asked == "sweep" else 7}
-    message = "other settings: .*, now |a sweep or nothing|another program"
+    message = "other settings: .*, now |(sweep|run) or nothing|another program"
     with pytest.raises(ValueError, match=message):
         _RUNS[asked](tmp_path, **other)
     assert sorted(os.listdir(tmp_path)) == ["config.json", "metrics.csv"]

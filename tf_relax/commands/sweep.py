@@ -1,7 +1,7 @@
 r"""Trains discrete VAEs side by side: the product of lists of settings.
 
 The flags are those of train_vae; `--learning_rate`, `--seed`,
-`--temperature`, `--network_weight_decay` and
+`--kl_warmup_epochs`, `--temperature`, `--network_weight_decay` and
 `--control_variate_learning_rate_factor` may be lists with commas. All
 replicas are one program; each learns what it would alone.
 

@@ -107,7 +107,13 @@ def measure(
     for i in fit:
         draws = meter(cases[i], num_draws, jit_compile)(seed)
         found[i] = found[i]._replace(**statistics(draws, against))
-        logging.info("%s", found[i])
+        logging.info(
+            "%s, %d samples: variance %.4g, z of the bias %.1f.",
+            found[i].estimator,
+            found[i].num_samples,
+            found[i].gradient_variance,
+            found[i].bias_z,
+        )
     own = [cases[i] for i in fit]
     times = _milliseconds(
         own,

@@ -12,7 +12,7 @@ from tf_relax import _pictures
 Rows = Sequence[Mapping[str, Any]]
 
 BIASED_FROM = 6.0  # Standard errors.
-_EXACT_BELOW = 1e-9  # Of a variance, in the largest: rounding.
+_EXACT_BELOW = 1e-12  # Of a variance, in the largest: rounding.
 
 
 def draw_comparison(
@@ -21,7 +21,8 @@ def draw_comparison(
     """Draws variance times time of each estimator, the best on top.
 
     Beside it the variance alone, with bars of two standard errors, and the
-    milliseconds. Estimators with a `bias_z` above 6 are hollow.
+    milliseconds, if there are times. Estimators with a `bias_z` above 6 are
+    hollow; those without any variance are left out.
 
     Args:
       path: of the PNG.
@@ -30,17 +31,26 @@ def draw_comparison(
       unit: of f.
     """
     rows = _measured(rows)
-    made = _pictures.figure(1, 3, 13, 1.6 + 0.26 * len(rows))
-    if made is None or not rows:
-        return
-    drawing, (axes,) = made
-    biased = any(_is_biased(row) for row in rows)
-    drawing.suptitle(f"{title}; hollow: biased" if biased else title)
     panels = {
         "variance_time": f"variance x time ({unit}^2 ms)",
         "gradient_variance": f"variance of the gradient ({unit}^2)",
         "milliseconds": "time of a gradient (ms)",
     }
+    panels = {
+        key: label
+        for key, label in panels.items()
+        if any(math.isfinite(_number(row, key)) for row in rows)
+    }
+    made = _pictures.figure(
+        1, len(panels) or 1, 1 + 4 * len(panels), 1.6 + 0.26 * len(rows)
+    )
+    if made is None or not rows:
+        return
+    drawing, (axes,) = made
+    said = "bars: two standard errors"
+    if any(_is_biased(row) for row in rows):
+        said += f"; hollow: a bias of z > {BIASED_FROM:g} was seen"
+    drawing.suptitle(f"{title} ({said})", fontsize="medium")
     for axis, (key, label) in zip(axes, panels.items(), strict=True):
         _points(axis, rows, key)
         axis.set_xlabel(label)
@@ -96,7 +106,9 @@ def _measured(rows: Rows) -> list[Mapping[str, Any]]:
         for row in found
         if float(row["gradient_variance"]) > _EXACT_BELOW * largest
     ]
-    return sorted(found, key=lambda row: _number(row, "variance_time"))
+    timed = any(row.get("variance_time") for row in found)
+    key = "variance_time" if timed else "gradient_variance"
+    return sorted(found, key=lambda row: _number(row, key))
 
 
 def _points(axis: Any, rows: Rows, key: str) -> None:

@@ -57,7 +57,10 @@ class BenchmarkSettings:
         "0", "Samples an image; 0 for as few as the estimator needs.", 0
     )
     control_variate_every: str = setting(
-        "1", "Steps of which the control variate learns in the first.", 1
+        "1",
+        "Steps of which the control variate learns in the first; divides "
+        "steps_per_call.",
+        1,
     )
     matmul_precision: str = setting(
         "tensorfloat32", "Of matrix products, in all cases.", choices=PRECISIONS
@@ -134,7 +137,9 @@ def _benchmark(
     settings: BenchmarkSettings, out: pathlib.Path
 ) -> list[dict[str, Any]]:
     timers = _ready(settings)
+    logging.info("Operations of %d cases are counted.", len(timers))
     work = _work(list(timers))
+    logging.info("%d rounds of timings begin.", settings.rounds)
     seconds: dict[Case, list[float]] = {case: [] for case in timers}
     for _ in range(settings.rounds):
         for case, timer in timers.items():

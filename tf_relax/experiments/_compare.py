@@ -106,16 +106,17 @@ def compare(
 
     Raises:
       FileNotFoundError: if there is no model.
-      ValueError: if a name or a number is unknown.
+      ValueError: if a name or a number is unknown, or nothing fits.
     """
     if settings.problem not in _PROBLEMS:
         raise ValueError(unknown("problem", settings.problem, _PROBLEMS))
     black_box = settings.problem == "black_box"
     jit_compile = settings.jit_compile and not black_box
     if black_box:
-        if model_path is not None:
+        if model_path is not None or settings.data_dir:
             raise ValueError(
-                f"problem=black_box has no model. Received: model={model_path}."
+                "problem=black_box has no model and no images. Received: "
+                f"model={model_path}, data_dir={settings.data_dir}."
             )
         cases, refused = _at_black_box(settings)
         title, unit = "black box: the makespan of 12 jobs", "hours"
@@ -135,7 +136,15 @@ def compare(
         seed=(settings.seed, 0),
         jit_compile=jit_compile,
     )
-    rows = _rows([*found, *refused])
+    found += refused
+    if all(x.gradient_variance is None for x in found):
+        notes = [f"{x.estimator} {x.note}" for x in found]
+        raise ValueError(
+            "No estimator fits, or can use so many samples. Received: "
+            f"estimator={settings.estimator}, "
+            f"num_samples={settings.num_samples}. {'; '.join(notes)}"
+        )
+    rows = _rows(found)
     _files.write_csv(out, rows)
     _files.write_json(
         out.with_suffix(".json"),
@@ -216,7 +225,7 @@ def _numbers(settings: CompareSettings) -> list[int]:
             "`num_samples` must be whole numbers >= 1, separated by commas. "
             f"Received: num_samples={settings.num_samples}."
         )
-    return [int(word) for word in words]
+    return [int(word) for word in dict.fromkeys(words)]
 
 
 def _latents(model: DiscreteVAE) -> str:

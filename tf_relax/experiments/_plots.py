@@ -45,7 +45,8 @@ def draw_curves(
         axis.set_ylabel("ELBO (nats)")
         values = [*_column(rows, "elbo"), *_column(rows, "val_elbo")]
         values = [x for x in values if np.isfinite(x)]
-        axis.set_ylim(bottom=max(min(values), max(values) - 60.0))
+        lowest = max(min(values), max(values) - 60.0)
+        axis.set_ylim(bottom=lowest - 0.05 * (max(values) - lowest) - 0.1)
         axis.legend(frameon=False)
     _line(axes[0][2], rows, "step", "val_gradient_variance", "")
     axes[0][2].set_yscale("log")
@@ -106,7 +107,8 @@ def draw_bands(
                 continue
             values, steps = curve[quantity], curve["step"]
             mean, deviation = values.mean(0), values.std(0)
-            axis.plot(steps, mean, label=label, linewidth=1.2)
+            marker = "o" if len(steps) < 3 else None
+            axis.plot(steps, mean, label=label, linewidth=1.2, marker=marker)
             axis.fill_between(
                 steps, mean - deviation, mean + deviation, alpha=0.2
             )

@@ -145,6 +145,26 @@ def of_run(kind: type[_Settings], folder: pathlib.Path) -> _Settings:
     return kind(**settings)
 
 
+def check_kind(out: pathlib.Path, *, is_sweep: bool) -> None:
+    """Raises a ValueError if a folder holds a run in a sweep's place, or so.
+
+    Args:
+      out: the folder of what is to come.
+      is_sweep: whether that is a sweep.
+    """
+    path = out / "config.json"
+    if not path.exists():
+        return
+    # A sweep has a list of them, as words.
+    holds_sweep = isinstance(_files.read_settings(path).get("seed"), str)
+    if holds_sweep != is_sweep:
+        names = {True: "a sweep", False: "a single run"}
+        raise ValueError(
+            f"{out} must hold {names[is_sweep]} or nothing. Received: "
+            f"{names[holds_sweep]}. Choose another folder."
+        )
+
+
 def check_same(
     settings: Any, path: pathlib.Path, *, may_differ: Sequence[str]
 ) -> None:

@@ -19,6 +19,7 @@ from tf_relax.experiments import _sweep_files
 from tf_relax.experiments._finite import likely_cause
 from tf_relax.experiments._precision import matmul_precision
 from tf_relax.experiments._progress import first_call
+from tf_relax.experiments._settings import check_kind
 from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._sweep_settings import SweepSettings
@@ -60,7 +61,7 @@ def train_sweep(settings: SweepSettings, out: pathlib.Path) -> dict[str, Any]:
 def _train(settings: SweepSettings, out: pathlib.Path) -> dict[str, Any]:
     settings = settings.written_alike()
     runs = settings.replicas()
-    _sweep_files.check_is_sweep(out)
+    check_kind(out, is_sweep=True)
     check_same(settings, out / "config.json", may_differ=("steps",))
     data = datasets.load(
         settings.dataset,

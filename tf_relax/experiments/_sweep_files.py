@@ -24,18 +24,6 @@ _PANELS = {
 }
 
 
-def check_is_sweep(out: pathlib.Path) -> None:
-    """Raises a ValueError if a folder holds a run of something else."""
-    path = out / "config.json"
-    if path.exists():
-        seed = _files.read_settings(path).get("seed")
-        if not isinstance(seed, str):  # A sweep has a list.
-            raise ValueError(
-                f"{out} must hold a sweep or nothing. Received: a single run. "
-                "Choose another folder."
-            )
-
-
 def save(replicas: Replicas, epoch: int, folder: pathlib.Path) -> None:
     """Writes a checkpoint, and removes all but the newest two."""
     path = _checkpoints.of_epoch(folder, epoch, _ENDING)

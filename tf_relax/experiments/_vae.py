@@ -21,6 +21,7 @@ from tf_relax.experiments._devices import make_devices
 from tf_relax.experiments._events import full_disk_said
 from tf_relax.experiments._events import has_tensorboard
 from tf_relax.experiments._precision import matmul_precision
+from tf_relax.experiments._settings import check_kind
 from tf_relax.experiments._settings import check_same
 from tf_relax.experiments._settings import write_flags
 from tf_relax.experiments._vae_model import make_model
@@ -63,6 +64,7 @@ def train_vae(
     """
     devices = make_devices(strategy)  # TensorFlow wants that to come first.
     devices.check(settings.batch_size)
+    check_kind(out, is_sweep=False)
     check_same(settings, out / "config.json", may_differ=("steps",))
     if settings.variance_of:
         for name in settings.variance_of.split(","):

@@ -39,11 +39,44 @@ def check_compile(
             f"Received: {optimizer} for both."
         )
     for name, (number, lowest) in at_least.items():
-        if number < lowest:
-            raise ValueError(
-                f"`{name}` must be at least {lowest}. Received: "
-                f"{name}={number}."
-            )
+        check_whole(name, number, lowest)
+
+
+def check_whole(name: str, number: Any, lowest: int) -> None:
+    """Raises a ValueError unless a number is whole and large enough."""
+    whole = isinstance(number, int | np.integer) and not isinstance(
+        number, bool
+    )
+    if not whole or number < lowest:
+        raise ValueError(
+            f"`{name}` must be a whole number of at least {lowest}. Received: "
+            f"{name}={number!r}."
+        )
+
+
+def check_rhythm(steps_per_call: Any, control_variate_every: Any) -> None:
+    """Raises a ValueError if the steps of a call are no whole rounds.
+
+    Args:
+      steps_per_call: see `EstimatorTrainer.compile`.
+      control_variate_every: likewise.
+    """
+    check_whole("steps_per_call", steps_per_call, 1)
+    check_whole("control_variate_every", control_variate_every, 1)
+    if steps_per_call % control_variate_every:
+        rounds = -(-steps_per_call // control_variate_every)
+        divisors = [
+            str(n)
+            for n in range(1, steps_per_call + 1)
+            if steps_per_call % n == 0
+        ]
+        raise ValueError(
+            "`control_variate_every` must divide steps_per_call, the steps in "
+            "one program. Received: control_variate_every="
+            f"{control_variate_every}, steps_per_call={steps_per_call}. Choose "
+            f"steps_per_call={rounds * control_variate_every}, or "
+            f"control_variate_every={' or '.join(divisors)}."
+        )
 
 
 def check_scope(strategy: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_relax.models import _objective
+from tf_relax.models import _steps
 
 
 def changing(model: Any) -> list[tuple[str, Any]]:
@@ -61,12 +62,13 @@ class Tracer:
           The number of that step, from 1, and the name of the first tensor
           that is not finite in it; None if there is none.
         """
-        count = min(self._model.steps_per_call, len(images))
-        size = len(images) // count
         every = self._model.control_variate_every
-        for index, part in enumerate(np.split(images[: count * size], count)):
+        parts, count = _steps.cut(
+            tf.constant(images), self._model.steps_per_call, every
+        )
+        for index in range(int(count)):
             look = self._look_between if index % every else self._look
-            finite = look(tf.constant(part)).numpy()
+            finite = look(parts[index % len(parts)]).numpy()
             if not finite.all():
                 return self._model.step, self._names[int(finite.argmin())]
         return None

@@ -12,6 +12,7 @@ from tf_relax.models import _objective
 from tf_relax.models import _steps
 from tf_relax.models._checks import check_alike
 from tf_relax.models._checks import check_range
+from tf_relax.models._checks import check_rhythm
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._replicated_adam import ReplicatedAdam
 from tf_relax.models._stack import Stack
@@ -36,7 +37,8 @@ class Replicas:
       weight_decays: what each replica's weight decay is in that of the
         first model's control variates. Default: 1 for all.
       steps_per_call: K optimizer steps in one program.
-      control_variate_every: see `EstimatorTrainer.compile`.
+      control_variate_every: n, a divisor of K: what the estimators learn is
+        trained in the first of every n steps.
       kl_warmup_steps: of each replica; see `EstimatorTrainer.compile`.
         Default: 0 for all.
       images: `[N, D]`, in [0, 1], that stay on the device, for `train` to be
@@ -44,8 +46,8 @@ class Replicas:
       jit_compile: whether XLA compiles the programs.
 
     Raises:
-      ValueError: if the models are not alike, or the numbers of models and
-        rates differ.
+      ValueError: if the models are not alike, the numbers of models and
+        rates differ, or `control_variate_every` does not divide K.
 
     Examples:
       >>> from tf_relax.models import DiscreteVAE
@@ -85,7 +87,7 @@ class Replicas:
             weight_decays=weight_decays,
             kl_warmup_steps=kl_warmup_steps,
         )
-        _steps.check_divides(control_variate_every, steps_per_call)
+        check_rhythm(steps_per_call, control_variate_every)
         self.model = models[0]
         self.steps_per_call = steps_per_call
         self.control_variate_every = control_variate_every

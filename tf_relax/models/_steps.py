@@ -22,11 +22,7 @@ def run_steps(
     between: Step | None = None,
     replicas: tuple[int, ...] = (),
 ) -> tf.Tensor:
-    """Cuts `batch` into `num_steps` equal parts and steps over each.
-
-    A batch of N examples makes K parts of `N // K`; the last `N % K` examples
-    are left out. If N < K there are as many steps of one example as `every`
-    divides, but `every` at least, for which examples are taken again.
+    """Cuts a batch into equal parts, and steps over each. See `cut`.
 
     Args:
       step: takes `[B, ...]`, returns a scalar, or `replicas`.
@@ -41,17 +37,10 @@ def run_steps(
     """
     if num_steps == 1:
         return tf.cast(step(batch), tf.float32)
-    size = tf.shape(batch)[0]
-    count = every * tf.maximum(1, tf.minimum(num_steps, size) // every)
-    num_parts = tf.minimum(count, size)
-    part = size // num_parts
-    # An axis of steps: slices of a moving length would make every shape in
-    # the loop dynamic, which XLA pads to the size of the whole batch.
-    shape = tf.concat([[num_parts, part], tf.shape(batch)[1:]], 0)
-    parts = tf.reshape(batch[: num_parts * part], shape)
+    parts, count = cut(batch, num_steps, every)
 
     def take(step: Step, index: tf.Tensor) -> tf.Tensor:
-        index = index if every == 1 else index % num_parts
+        index = index if every == 1 else index % tf.shape(parts)[0]
         return tf.cast(step(parts[index]), tf.float32)
 
     def rounds(index: tf.Tensor) -> tf.Tensor:
@@ -65,6 +54,31 @@ def run_steps(
 
     total = _sum(rounds, count // every, tf.zeros(replicas))
     return total / tf.cast(count, total.dtype)
+
+
+def cut(
+    batch: tf.Tensor, num_steps: int, every: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the parts of a batch, and the number of steps over them.
+
+    A batch of N examples makes K parts of `N // K`; the last `N % K` examples
+    are left out. If N < K there are as many steps of one example as `every`
+    divides, but `every` at least; step i takes part i, and begins anew after
+    the last.
+
+    Args:
+      batch: `[N, ...]`.
+      num_steps: K.
+      every: divides K.
+    """
+    size = tf.shape(batch)[0]
+    count = every * tf.maximum(1, tf.minimum(num_steps, size) // every)
+    num_parts = tf.minimum(count, size)
+    part = size // num_parts
+    # An axis of steps: slices of a moving length would make every shape in
+    # the loop dynamic, which XLA pads to the size of the whole batch.
+    shape = tf.concat([[num_parts, part], tf.shape(batch)[1:]], 0)
+    return tf.reshape(batch[: num_parts * part], shape), count
 
 
 def _sum(
@@ -96,27 +110,6 @@ def pretraining_batches(
         chunk = min(steps, _PRETRAIN_CHUNK)
         yield images[rng.integers(0, len(images), chunk * batch_size)]
         steps -= chunk
-
-
-def check_divides(every: int, num_steps: int) -> None:
-    """Raises a ValueError if the steps of a call are no whole rounds.
-
-    Args:
-      every: `control_variate_every`.
-      num_steps: of a call.
-    """
-    if num_steps % every:
-        raise ValueError(
-            "`control_variate_every` must divide steps_per_call, the steps in "
-            f"one program. Received: control_variate_every={every}, "
-            f"steps_per_call={num_steps}. Choose one of "
-            f"{', '.join(str(n) for n in _divisors(num_steps))}, or other "
-            "steps_per_call."
-        )
-
-
-def _divisors(number: int) -> list[int]:
-    return [n for n in range(1, number + 1) if number % n == 0]
 
 
 def kl_weight(

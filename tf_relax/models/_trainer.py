@@ -16,6 +16,7 @@ from tf_relax.models._checks import check_compile
 from tf_relax.models._checks import check_compiled
 from tf_relax.models._checks import check_images
 from tf_relax.models._checks import check_order
+from tf_relax.models._checks import check_rhythm
 from tf_relax.models._checks import check_scope
 from tf_relax.models._pretraining import Pretraining
 
@@ -103,12 +104,14 @@ class EstimatorTrainer(Pretraining, abc.ABC):
             of the gradient. Default: Adam with the same learning rate.
           steps_per_call: K optimizer steps in one XLA program. `fit` is then
             given batches of K * B examples, which are cut into K steps of B.
-            A last batch of N examples is cut into K steps of `N // K`, or
-            into N steps of 1; leave it out, or choose sizes that divide.
+            A last batch of N examples is cut into K steps of `N // K`, or,
+            of fewer than K, into single images; leave it out, or choose sizes
+            that divide.
           control_variate_every: n, a divisor of `steps_per_call`: the control
             variate learns in the first of every n steps, and stands still in
             the others, which are cheaper then. The gradient is unbiased all
-            the same.
+            the same. Of a batch of fewer than K images, images may be left
+            out or taken again to make whole rounds.
           bound_samples: of the `bound` at evaluation; 0 leaves it out.
           kl_warmup_steps: over so many steps, the weight of all terms but
             log p(x | b) rises linearly to 1. The metrics have it at 1.
@@ -124,14 +127,12 @@ class EstimatorTrainer(Pretraining, abc.ABC):
             optimizer,
             control_variate_optimizer,
             at_least={
-                "steps_per_call": (steps_per_call, 1),
-                "control_variate_every": (control_variate_every, 1),
                 "bound_samples": (bound_samples, 0),
                 "kl_warmup_steps": (kl_warmup_steps, 0),
             },
             refused=kwargs,
         )
-        _steps.check_divides(control_variate_every, steps_per_call)
+        check_rhythm(steps_per_call, control_variate_every)
         check_scope(self.strategy)
         jit_compile = jit_compile and not kwargs.get("run_eagerly")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
