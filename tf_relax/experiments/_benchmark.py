@@ -69,6 +69,9 @@ class BenchmarkSettings:
         10, "Timings of each case.", 1, section="--suite=vae, one value each"
     )
     steps_per_round: int = setting(100, "Optimizer steps of one timing.", 1)
+    count_operations: bool = setting(
+        True, "Also compile each case's step once more, for its floor."
+    )
     measure_memory: bool = setting(
         False, "Also run each case in a process of its own for its memory."
     )
@@ -112,9 +115,9 @@ def benchmark(
     otherwise the same settings; `ratio_to_single_runs` that of a step of all
     R replicas to R steps of the same case alone. `compile_seconds` is the
     first call's time, `peak_mib` see `_peak_memory`. `floor_ms` is that of
-    `_floor`, with Adam's bytes at the bandwidth of arrays as large as the
-    weights; the JSON file has that of main memory, and `memory_fraction` is
-    of the floor made with that.
+    `_floor`, if operations are counted, with Adam's bytes at the bandwidth of
+    arrays as large as the weights; the JSON file has that of main memory, and
+    `memory_fraction` is of the floor made with that.
 
     A case that no model fits is left out, with a warning.
 
@@ -137,8 +140,10 @@ def _benchmark(
     settings: BenchmarkSettings, out: pathlib.Path
 ) -> list[dict[str, Any]]:
     timers = _ready(settings)
-    logging.info("Operations of %d cases are counted.", len(timers))
-    work = _work(list(timers))
+    work = {}
+    if settings.count_operations:
+        logging.info("Operations of %d cases are counted.", len(timers))
+        work = _work(list(timers))
     logging.info("%d rounds of timings begin.", settings.rounds)
     seconds: dict[Case, list[float]] = {case: [] for case in timers}
     for _ in range(settings.rounds):
@@ -146,7 +151,7 @@ def _benchmark(
             seconds[case].append(timer())
     memory = _floor.bandwidth(_MAIN_MEMORY)
     rows = [
-        _row(timer, seconds) | _floors(seconds[case], *work[case], memory)
+        _row(timer, seconds) | _floors(seconds[case], work.get(case), memory)
         for case, timer in timers.items()
     ]
     if settings.measure_memory:
@@ -220,11 +225,11 @@ def _row(
 
 
 def _floors(
-    seconds: list[float],
-    operations: float,
-    num_weights: float,
-    memory: float,
+    seconds: list[float], work: tuple[float, float] | None, memory: float
 ) -> dict[str, str]:
+    if work is None:
+        return {}
+    operations, num_weights = work
     median = 1e3 * np.median(seconds)
     near = _floor.bandwidth(round(num_weights))
     floor = _floor.floor_ms(operations, num_weights, near)

@@ -39,7 +39,8 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
             axis.plot(
                 float(row["median_ms"]), y, "o", color=color, mfc=face, ms=5
             )
-            axis.plot(float(row["floor_ms"]), y, "|", color=color, ms=9)
+            floor = float(row.get("floor_ms", "nan"))
+            axis.plot(floor, y, "|", color=color, ms=9)
         _plots.plain_logarithmic(axis.xaxis)
         axis.set_yticks(range(len(estimators)), estimators)
         axis.set_ylim(-0.6, len(estimators) - 0.4)
@@ -49,7 +50,8 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         axis.grid(alpha=0.3, axis="y")
     for index, size in enumerate(sizes):
         axes[0][-1].plot([], [], "o", color=f"C{index}", label=f"batch {size}")
-    axes[0][-1].plot([], [], "|", color="k", ms=9, label="floor")
+    if "floor_ms" in rows[0]:
+        axes[0][-1].plot([], [], "|", color="k", ms=9, label="floor")
     if any(int(row["steps_per_call"]) == 1 for row in rows):
         axes[0][-1].plot(
             [], [], "o", color="k", mfc="none", label="one step a call"

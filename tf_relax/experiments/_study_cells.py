@@ -49,10 +49,10 @@ def study_cells(results: pathlib.Path) -> Cells:
     Each run has its settings and `curves`, at the epochs of evaluations:
     `epoch`, `seconds`, and the columns of `metrics.csv` and `posterior.csv`,
     sums over the layers. The seconds are those of as many steps of that
-    estimator on an idle machine, by `benchmark_samples.csv`; NaN if it has
+    estimator on an idle machine, by `benchmark_samples*.csv`; NaN if it has
     none. What is no run's folder is left out, with a warning.
     """
-    milliseconds = _milliseconds(results / "benchmark_samples.csv")
+    milliseconds = _milliseconds(results)
     found: dict[Any, dict[Any, dict[float, list[Run]]]] = {}
     for path in sorted((results / "study").glob("*/config.json")):
         for run in _readable_runs(path, milliseconds):
@@ -91,9 +91,13 @@ def method_label(method: tuple[Any, ...]) -> str:
     return label
 
 
-def _milliseconds(path: pathlib.Path) -> dict[tuple[str, ...], float]:
+def _milliseconds(results: pathlib.Path) -> dict[tuple[str, ...], float]:
     """Returns the milliseconds of a step by the values of `_COST`, as words."""
-    rows = _files.read_csv(path) if path.exists() else []
+    rows = [
+        row
+        for path in sorted(results.glob("benchmark_samples*.csv"))
+        for row in _files.read_csv(path)
+    ]
     return {_cost(row): float(row["median_ms"]) for row in rows}
 
 
