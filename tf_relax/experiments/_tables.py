@@ -85,16 +85,19 @@ def _benchmark(results: pathlib.Path) -> str:
     return table_of(
         [
             "estimator",
+            "c learns once in",
             "steps a call",
             "XLA",
             "ms a step (min-max)",
             "ratio",
             "floor (ms)",
             "part of it",
+            "with main memory",
         ],
         [
             [
                 row["estimator"],
+                row["control_variate_every"],
                 row["steps_per_call"],
                 {"True": "yes", "False": "no"}[row["jit_compile"]],
                 f"{float(row['median_ms']):.2f} ({float(row['min_ms']):.2f}-"
@@ -102,6 +105,7 @@ def _benchmark(results: pathlib.Path) -> str:
                 f"{float(row['ratio_to_leave_one_out']):.2f}",
                 f"{float(row['floor_ms']):.2f}",
                 f"{float(row['fraction_of_floor']):.2f}",
+                f"{float(row['memory_fraction']):.2f}",
             ]
             for row in _files.read_csv(results / "benchmark_cpu.csv")
         ],
