@@ -13,6 +13,7 @@ from tf_relax.estimators._estimator import GradientEstimate as GradientEstimate
 from tf_relax.estimators._evaluate import (
     value_and_derivative as value_and_derivative,
 )
+from tf_relax.estimators._expectation import attached_value as attached_value
 from tf_relax.estimators._expectation import expectation as expectation
 from tf_relax.estimators._layers import check_layers as check_layers
 from tf_relax.estimators._layers import layer_examples as layer_examples

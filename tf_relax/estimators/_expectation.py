@@ -82,6 +82,15 @@ def expectation(
         context=context,
         variables=variables,
     )
+    return attached_value(examples)
+
+
+def attached_value(examples: LayerExamples) -> tf.Tensor:
+    """Returns what `expectation` returns, of examples that are there.
+
+    Args:
+      examples: of `layer_examples`.
+    """
     for layer, c in zip(
         examples.layers, examples.control_variates, strict=True
     ):

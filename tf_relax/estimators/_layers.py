@@ -54,12 +54,18 @@ class LayerExamples(NamedTuple):
     estimates: list[Estimate]
     trained: tf.Tensor  # f at the layers' points, `[K, B...]`.
     hard: tf.Tensor  # f(b); the same tensor without a relaxed objective.
+    samples: list[tf.Tensor]  # b, what f was given for `hard`.
     variables: Sequence[Any]  # Of the objectives.
 
     @property
     def value(self) -> tf.Tensor:
         """Returns f(b), mean over the samples, `[B...]`."""
         return _algebra.mean_of(self.hard, self.layers[0].draw)
+
+    def mean_of(self, f: Callable[..., Any]) -> tf.Tensor:
+        """Returns another function at the same b, mean over the samples."""
+        draw = self.layers[0].draw
+        return _algebra.mean_of(evaluate(f, self.samples, draw), draw)
 
     @property
     def trained_value(self) -> tf.Tensor:
@@ -160,7 +166,7 @@ def layer_examples(
     """
     estimators = layer_estimators(distribution, estimator)
     layers = draw_layers(distribution, estimators, seed, num_samples)
-    trained, hard = evaluate_layers(f, distribution, layers)
+    trained, hard, samples = evaluate_layers(f, distribution, layers)
     # This may build them, and make their variables.
     bound = [
         bind_layer(f, distribution, layers, index, context)
@@ -176,7 +182,9 @@ def layer_examples(
         )
         for layer, c in zip(layers, bound, strict=True)
     ]
-    return LayerExamples(layers, bound, estimates, trained, hard, variables)
+    return LayerExamples(
+        layers, bound, estimates, trained, hard, samples, variables
+    )
 
 
 def draw_layers(
@@ -215,13 +223,14 @@ def draw_layers(
 
 def evaluate_layers(
     f: Callable[..., Any], distribution: Any, layers: Sequence[Layer]
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns f at the points that the layers have, and at hard samples.
+) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    """Returns f at the points that the layers have, at hard samples, and those.
 
-    They are the same tensor unless an estimator has a relaxed objective.
+    The values are the same tensor unless an estimator has a relaxed objective.
     """
     draw = layers[0].draw
-    value = evaluate(f, [layer.point for layer in layers], draw)
+    points = [layer.point for layer in layers]
+    value = evaluate(f, points, draw)
     for number, layer in enumerate(layers[1:], start=2):
         shape = layer.draw.sample.shape
         if value.shape.rank is not None and not (
@@ -235,13 +244,13 @@ def evaluate_layers(
                 "axes."
             )
     if all(layer.is_hard for layer in layers):
-        return value, value
+        return value, value, points
     samples = [tf.cast(draw.sample, layers[0].distribution.dtype)]
     pairs = zip(_conditionals(distribution), layers[1:], strict=True)
     for conditional, layer in pairs:
         given = conditional(samples[-1])
         samples.append(tf.cast(given.draw(layer.seed).sample, given.dtype))
-    return value, evaluate(f, samples, draw)
+    return value, evaluate(f, samples, draw), samples
 
 
 def bind_layer(

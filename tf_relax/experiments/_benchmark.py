@@ -118,8 +118,8 @@ def benchmark(
     R replicas to R steps of the same case alone. `compile_seconds` is the
     first call's time, `peak_mib` see `_peak_memory`. `floor_ms` is that of
     `_floor`, if operations are counted, with Adam's bytes at the bandwidth of
-    arrays as large as the weights; the JSON file has that of main memory, and
-    `memory_fraction` is of the floor made with that.
+    arrays that take as much memory as its own; the JSON file has that of main
+    memory, and `memory_fraction` is of the floor made with that.
 
     A case that no model fits is left out, with a warning.
 
@@ -235,7 +235,7 @@ def _floors(
         return {}
     operations, num_weights = work
     median = 1e3 * np.median(seconds)
-    near = _floor.bandwidth(round(num_weights))
+    near = _floor.bandwidth(_floor.STREAM * round(num_weights))
     floor = _floor.floor_ms(operations, num_weights, near)
     far = _floor.floor_ms(operations, num_weights, memory)
     return {

@@ -15,6 +15,8 @@ import tensorflow as tf
 
 # Adam reads a weight, its gradient and two moments, and writes three of them.
 ADAM_BYTES = 28
+# Two arrays of twice its length take the memory of the four.
+STREAM = 2
 
 _SHAPE = re.compile(r"%([\w.\-]+) = \(?\w+\[([\d,]*)\]")
 _PRODUCT = re.compile(
@@ -90,7 +92,7 @@ def floor_ms(operations: float, num_weights: float, rate: float) -> float:
     Args:
       operations: of matrix products.
       num_weights: that Adam trains.
-      rate: 1e9 bytes a second of Adam: of the memory's part that the weights
+      rate: 1e9 bytes a second of Adam: of the memory's part that its arrays
         fit in, or of main memory.
     """
     products = operations / matrix_product_rate()

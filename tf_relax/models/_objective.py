@@ -52,18 +52,18 @@ def loss_gradients(
     with tf.GradientTape() as tape:
         tape.watch(values)
         q = model.posterior(images)
-        losses = estimators.expectation(
+        examples = estimators.layer_examples(
             model.negative_elbo(
                 q, images, 1.0 if kl_weight is None else kl_weight
             ),
             q,
-            estimator=list(model.estimators),
+            list(model.estimators),
             seed=seed,
             num_samples=model.num_samples,
             context=model.context(images),
             variables=list(learned.values()),
         )
-        loss = tf.reduce_mean(losses)
+        loss = tf.reduce_mean(estimators.attached_value(examples))
         penalties = [
             x for layer in model.estimator_layers for x in layer.losses
         ]
@@ -71,10 +71,11 @@ def loss_gradients(
         total = loss + penalty
         scaled = tf.cast(scale, total.dtype) * total
     gradients = tape.gradient(scaled, values)
-    if kl_weight is None and not trains_bound(model):
-        return LossGradients(gradients, -loss)
-    # The same draws again, which XLA sees.
-    value, _, _ = model.examples(images, seed)
+    value = examples.value
+    if kl_weight is not None:
+        # Of the same b: XLA decodes it once, which it would not if b were
+        # drawn again from the same seed.
+        value = examples.mean_of(model.negative_elbo(q, images))
     return LossGradients(gradients, -tf.reduce_mean(value))
 
 
