@@ -12,6 +12,7 @@ from tf_relax import _pictures
 Rows = Sequence[Mapping[str, Any]]
 
 BIASED_FROM = 6.0  # Standard errors.
+_CLOSE = 4.0  # Ratio of values for which a linear axis has more ticks.
 _EXACT_BELOW = 1e-12  # Of a variance, in the largest: rounding.
 
 
@@ -136,7 +137,14 @@ def _points(axis: Any, rows: Rows, key: str) -> None:
 
 
 def _logarithmic(axis: Any) -> None:
-    """Makes an x-axis logarithmic, with numbers that do not collide."""
+    """Makes an x-axis logarithmic, with numbers that do not collide.
+
+    Where the values are close to each other it begins at 0 and is linear.
+    """
+    least, most = axis.dataLim.intervalx
+    if most < _CLOSE * least:
+        axis.set_xlim(left=0.0)
+        return
     axis.set_xscale("log")
     axis.xaxis.set_minor_formatter("")
     left, right = axis.get_xlim()

@@ -61,7 +61,8 @@ def study_estimators(results: pathlib.Path) -> str:
         reference = methods.get(_REFERENCE)
         end = _seconds(reference)[-1] if reference else np.nan
         for method, seeds in sorted(
-            methods.items(), key=lambda item: _seconds(item[1])[-1]
+            methods.items(),
+            key=lambda item: np.nan_to_num(_seconds(item[1])[-1], nan=np.inf),
         ):
             seconds = _seconds(seeds)
             equal = [
