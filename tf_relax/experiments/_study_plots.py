@@ -18,7 +18,7 @@ _PANELS = (
     ("epoch", "posterior_entropy", "entropy of the posterior (nats)"),
 )
 _COLOURS = (*(f"C{i}" for i in range(10)), "black")
-_STYLES = ("-", "--", ":", "-.")
+_STYLES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
 
 
 def draw_study(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
