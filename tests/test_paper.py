@@ -16,6 +16,7 @@ import tf_relax as tfr
 from tf_relax import experiments
 from tf_relax import models
 from tf_relax.experiments import _figures
+from tf_relax.experiments import _floor
 from tf_relax.experiments import _measure
 from tf_relax.experiments import _vae_model
 from tf_relax.experiments import _vae_tables
@@ -305,6 +306,19 @@ def test_kl_warm_up_weighs_training_and_not_the_metrics():
     vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
     plain = vae.fit(images, batch_size=8, shuffle=False, verbose=0).history
     np.testing.assert_allclose(warm["elbo"], plain["elbo"], rtol=1e-6)
+
+
+def test_kl_warm_up_takes_no_more_matrix_products():
+    images = tf.constant(_images(4))
+
+    def operations(**options):
+        vae = _vae(architecture="linear1", estimator="rebar")
+        vae.compile(keras.optimizers.SGD(0.1), **options)
+        step = tf.function(vae._step, jit_compile=True, autograph=False)
+        program = step.experimental_get_compiler_ir(images)
+        return _floor.matrix_operations(program(stage="optimized_hlo"))
+
+    assert operations(kl_warmup_steps=10) == operations() > 0
 
 
 @pytest.mark.parametrize("name", ["cosine", "linear", "exponential"])
