@@ -73,8 +73,8 @@ def loss_gradients(
     gradients = tape.gradient(scaled, values)
     value = examples.value
     if kl_weight is not None:
-        # Of the same b: XLA decodes it once, which it would not if b were
-        # drawn again from the same seed.
+        # Of the same b, which XLA decodes once. Where b is drawn again, from
+        # the same seed, it does not always see that.
         value = examples.mean_of(model.negative_elbo(q, images))
     return LossGradients(gradients, -tf.reduce_mean(value))
 
