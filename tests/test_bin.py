@@ -16,6 +16,8 @@ import pytest
 
 from tf_relax import datasets
 from tf_relax import experiments
+from tf_relax.experiments import _benchmark
+from tf_relax.experiments import _floor
 from tf_relax.experiments import _timers
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -170,7 +172,15 @@ def test_toy_starts_at_the_known_variance_and_writes_its_files(tmp_path):
     assert (tmp_path / "curves.png").exists()
 
 
-def test_benchmark_columns_and_reference(tmp_path):
+@pytest.fixture
+def rough_rates(monkeypatch):
+    """What the machine does is measured in no time."""
+    monkeypatch.setattr(_floor, "_PRODUCTS", 1)
+    monkeypatch.setattr(_floor, "_FLOATS", 1 << 16)
+    monkeypatch.setattr(_benchmark, "_MAIN_MEMORY", 1 << 16)
+
+
+def test_benchmark_columns_and_reference(tmp_path, rough_rates):
     settings = experiments.BenchmarkSettings(
         estimator="leave_one_out,relax",
         architecture="linear1",
@@ -372,7 +382,7 @@ def test_work_is_the_mean_of_steps_that_differ():
     assert found[1] == none[1] + 2 / 4  # Temperature and scale.
 
 
-def test_a_case_that_no_model_fits_is_left_out(tmp_path):
+def test_a_case_that_no_model_fits_is_left_out(tmp_path, rough_rates):
     settings = experiments.BenchmarkSettings(
         estimator="enumeration,leave_one_out",
         architecture="linear1",

@@ -110,6 +110,7 @@ def compare(
     """
     if settings.problem not in _PROBLEMS:
         raise ValueError(unknown("problem", settings.problem, _PROBLEMS))
+    numbers = _numbers(settings)
     black_box = settings.problem == "black_box"
     jit_compile = settings.jit_compile and not black_box
     if black_box:
@@ -118,13 +119,13 @@ def compare(
                 "problem=black_box has no model and no images. Received: "
                 f"model={model_path}, data_dir={settings.data_dir}."
             )
-        cases, refused = _at_black_box(settings)
+        cases, refused = _at_black_box(settings, numbers)
         title, unit = "black box: the makespan of 12 jobs", "hours"
     else:
         if model_path is None:
             raise ValueError("problem=vae needs a model. Received: none.")
         model = _files.load_vae(model_path)
-        cases, refused = _at_model(settings, model)
+        cases, refused = _at_model(settings, model, numbers)
         title, unit = f"VAE, {_latents(model)}", "nats"
     logging.info("%d cases are measured, each a program.", len(cases))
     found = diagnostics.measure(
@@ -156,7 +157,7 @@ def compare(
 
 
 def _at_model(
-    settings: CompareSettings, model: DiscreteVAE
+    settings: CompareSettings, model: DiscreteVAE, numbers: list[int]
 ) -> tuple[list[Case], list[Measurement]]:
     """Returns cases, their control variates trained, and what does not fit."""
     data = datasets.load(settings.dataset, data_dir=settings.data_dir or None)
@@ -177,7 +178,7 @@ def _at_model(
                 raise
             refused.append(Measurement(name, 0, note=f"does not fit: {error}"))
     cases = diagnostics.cases_of_models(
-        models, valid[: settings.num_images], _numbers(settings)
+        models, valid[: settings.num_images], numbers
     )
     for name in dict.fromkeys(case.name for case in cases):
         if models[name] is not model:
@@ -189,7 +190,7 @@ def _at_model(
 
 
 def _at_black_box(
-    settings: CompareSettings,
+    settings: CompareSettings, numbers: list[int]
 ) -> tuple[list[Case], list[Measurement]]:
     """Returns cases, their control variates trained; all are for bits."""
     box = makespan(settings.seed)
@@ -197,9 +198,7 @@ def _at_black_box(
         name: named_estimator(name, settings.temperature, settings.seed)
         for name in _names(settings, 0)
     }
-    cases = diagnostics.cases(
-        box.f, box.distribution, named, _numbers(settings)
-    )
+    cases = diagnostics.cases(box.f, box.distribution, named, numbers)
     for name in named:
         own = [case for case in cases if case.name == name]
         if own and diagnostics.fits(own[0]):
