@@ -148,7 +148,7 @@ def test_a_replica_is_the_run_alone(architecture, estimator, float64):
 def test_a_replica_is_the_run_alone_by_xla(float64):
     known = _images(40, 9)  # On the device.
     replicas = _replicas("linear1", "rebar", steps_per_call=2, images=known)
-    replicas._drawing = formula  # As on a GPU.
+    replicas._stacked._drawing = formula  # As on a GPU.
     rows = {0: np.arange(16), 3: np.arange(39, 23, -1)}
     images = {seed: known[own] for seed, own in rows.items()}
     both = np.stack([rows[seed] for seed in replicas.sources], 1)

@@ -1,6 +1,5 @@
 """Steps of what the estimators learn, at a model that stands still."""
 
-import abc
 from collections.abc import Callable
 import functools
 from typing import Any
@@ -12,22 +11,15 @@ from tf_relax.models import _objective
 from tf_relax.models import _optimizers
 from tf_relax.models import _steps
 from tf_relax.models._checks import check_range
-from tf_relax.models._replicated import ReplicatedModel
+from tf_relax.models._compiled import CompiledModel
 
 
-class Pretraining(ReplicatedModel, abc.ABC):
+class Pretraining(CompiledModel):
     """`fit_control_variates` of an `EstimatorTrainer`."""
 
     seed: int
     estimator_layers: list[Any]
-    control_variate_optimizer: Any
-    control_variate_function: Any
     _gradients: Callable[..., _objective.LossGradients]
-
-    @property
-    @abc.abstractmethod
-    def estimator_variables(self) -> list[Any]:
-        """Returns the variables that the control variate optimizer trains."""
 
     def fit_control_variates(
         self, images: np.ndarray, batch_size: int, steps: int

@@ -1,10 +1,8 @@
 """Several runs of one model in one program, side by side."""
 
-from collections.abc import Sequence
-import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,10 +11,9 @@ from tf_relax.models import _steps
 from tf_relax.models._checks import check_alike
 from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_rhythm
-from tf_relax.models._networks import at_least_float32
 from tf_relax.models._replicated_adam import ReplicatedAdam
 from tf_relax.models._stack import Stack
-from tf_relax.relaxations._philox import formula
+from tf_relax.models._stacked_model import StackedModel
 
 
 class Replicas:
@@ -92,28 +89,16 @@ class Replicas:
         self.steps_per_call = steps_per_call
         self.control_variate_every = control_variate_every
         self.kl_warmup_steps = list(kl_warmup_steps)
-        self.seeds = [model.seed for model in models]
-        self._decays = tf.constant(weight_decays, at_least_float32())
         if images is not None:
             check_range("images", images)
         self._images = None if images is None else tf.constant(images)
-        self._trained = Stack([model.model_variables for model in models])
-        self._learned = Stack([model.estimator_variables for model in models])
-        # Moving averages and the like, and the mean image.
-        self._state = Stack([m.non_trainable_weights for m in models])
-        self._all = self._trained + self._learned + self._state
+        self._stacked = StackedModel(models, weight_decays, jit_compile)
         self.optimizer = ReplicatedAdam(rates, beta_2)
         self.control_variate_optimizer = ReplicatedAdam(
             control_variate_rates, beta_2
         )
-        self.optimizer.build(self._trained.stacked)
-        self.control_variate_optimizer.build(self._learned.stacked)
-        # The replicas of one seed see the same images.
-        self.sources = list(dict.fromkeys(self.seeds))
-        self._source = [self.sources.index(seed) for seed in self.seeds]
-        # On a CPU loops over the replicas are no dearer than the formula.
-        by_formula = jit_compile and tf.config.list_logical_devices("GPU")
-        self._drawing = formula if by_formula else contextlib.nullcontext
+        self.optimizer.build(self._stacked.trained.stacked)
+        self.control_variate_optimizer.build(self._stacked.learned.stacked)
         self._train, self._pretrain, self._measure = (
             tf.function(f, jit_compile=jit_compile, autograph=False)
             for f in (self._train_steps, self._pretrain_steps, self._measured)
@@ -121,7 +106,12 @@ class Replicas:
 
     def __len__(self) -> int:
         """Returns the number of replicas, R."""
-        return len(self.seeds)
+        return len(self._stacked.seeds)
+
+    @property
+    def sources(self) -> list[int]:
+        """Returns the seeds, each once: replicas of one see the same images."""
+        return self._stacked.sources
 
     @property
     def step(self) -> int:
@@ -132,7 +122,7 @@ class Replicas:
     def variables(self) -> list[Any]:
         """Returns all that changes: weights and the optimizers' state."""
         return [
-            *self._all.stacked,
+            *self._stacked.all.stacked,
             *self.optimizer.variables,
             *self.control_variate_optimizer.variables,
         ]
@@ -197,8 +187,9 @@ class Replicas:
     def not_finite(self) -> dict[int, str]:
         """Returns, of each replica with NaN or infinity, a variable's name."""
         found: dict[int, str] = {}
-        names = [v.path for v in self._all.variables]
-        own = zip(names, self._all.stacked, strict=True)
+        weights = self._stacked.all
+        names = [v.path for v in weights.variables]
+        own = zip(names, weights.stacked, strict=True)
         slots = [*self.optimizer.variables]
         slots += self.control_variate_optimizer.variables
         for name, variable in [*own, *((v.path, v) for v in slots)]:
@@ -211,13 +202,7 @@ class Replicas:
 
     def copy_to(self, model: Any, replica: int) -> None:
         """Gives a model of the same kind the weights of a replica."""
-        variables = [
-            *model.model_variables,
-            *model.estimator_variables,
-            *model.non_trainable_weights,
-        ]
-        for own, stacked in zip(variables, self._all.stacked, strict=True):
-            own.assign(stacked[replica])
+        self._stacked.copy_to(model, replica)
 
     def _train_steps(self, batch: tf.Tensor) -> tf.Tensor:
         return _steps.run_steps(
@@ -240,92 +225,62 @@ class Replicas:
 
     def _step(self, images: tf.Tensor) -> tf.Tensor:
         """Updates every replica once; returns the mean ELBOs, `[R]`."""
-        gradients, elbo = self._gradients(
-            images, self._training_seeds(), self._trained + self._learned
-        )
-        of_model = len(self._trained.stacked)
-        self.optimizer.apply(gradients[:of_model], self._trained.stacked)
+        trained, learned = self._stacked.trained, self._stacked.learned
+        gradients, elbo = self._training_gradients(images, trained + learned)
+        of_model = len(trained.stacked)
+        self.optimizer.apply(gradients[:of_model], trained.stacked)
         self._apply_to_estimators(gradients[of_model:])
         return elbo
 
     def _model_step(self, images: tf.Tensor) -> tf.Tensor:
         """As `_step`, of the models alone: the estimators learn nothing."""
-        gradients, elbo = self._gradients(
-            images, self._training_seeds(), self._trained
-        )
-        self.optimizer.apply(gradients, self._trained.stacked)
+        trained = self._stacked.trained
+        gradients, elbo = self._training_gradients(images, trained)
+        self.optimizer.apply(gradients, trained.stacked)
         return elbo
-
-    def _training_seeds(self) -> tf.Tensor:
-        """Returns the seed of every replica's draws in a step, `[R, 2]`."""
-        step = self.optimizer.iterations
-        seeds = [_objective.training_seed(s, step) for s in self.seeds]
-        return tf.stack(seeds)
 
     def _pretrain_step(self, images: tf.Tensor) -> tf.Tensor:
         """Updates what the estimators learn once. As `_step`."""
-        step = self.control_variate_optimizer.iterations
-        seeds = [_objective.pretraining_seed(s, step) for s in self.seeds]
         gradients, elbo = self._gradients(
-            images, tf.stack(seeds), self._learned
+            images,
+            self._stacked.learned,
+            _objective.pretraining_seed,
+            self.control_variate_optimizer,
         )
         self._apply_to_estimators(gradients)
         return elbo
 
-    def _apply_to_estimators(self, gradients: list[tf.Tensor]) -> None:
-        if gradients:
-            self.control_variate_optimizer.apply(
-                gradients, self._learned.stacked
-            )
-        else:
-            self.control_variate_optimizer.iterations.assign_add(1)
+    def _training_gradients(
+        self, images: tf.Tensor, wanted: Stack
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Returns `_gradients` of a step of `train`."""
+        return self._gradients(
+            images, wanted, _objective.training_seed, self.optimizer
+        )
 
     def _gradients(
-        self, images: tf.Tensor, seeds: tf.Tensor, wanted: Stack
+        self,
+        images: tf.Tensor,
+        wanted: Stack,
+        seed_of: Callable[[Any, tf.Tensor], tf.Tensor],
+        optimizer: Any,
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """Returns every replica's gradients and mean ELBO.
-
-        Args:
-          images: `[B, S, D]`.
-          seeds: of the replicas' draws, `[R, 2]`.
-          wanted: what to differentiate by.
-        """
-        of_sources = tf.transpose(images, [1, 0, 2])
+        """Returns `StackedModel.gradients`, of an optimizer's step."""
+        seeds = [seed_of(s, optimizer.iterations) for s in self._stacked.seeds]
         kl_weights = _steps.kl_weight(
             self.optimizer.iterations, self.kl_warmup_steps
         )
-        variables = wanted.variables
+        return self._stacked.gradients(
+            images, tf.stack(seeds), kl_weights, wanted
+        )
 
-        def one(given: Any) -> Any:
-            values, own_images, seed, decay, *kl_weight = given
-            with self._scope(values) as scope, self._drawing():
-                found = _objective.loss_gradients(
-                    self.model,
-                    own_images,
-                    variables,
-                    seed=seed,
-                    kl_weight=kl_weight[0] if kl_weight else None,
-                    penalty_weight=decay,
-                )
-                gradients = [
-                    tf.zeros_like(v.value) if g is None else g
-                    for v, g in zip(variables, found.gradients, strict=True)
-                ]
-            state = map(scope.get_current_value, self._state.variables)
-            return gradients, list(state), found.elbo
-
-        given = [
-            [tf.convert_to_tensor(v) for v in self._all.stacked],
-            tf.gather(of_sources, self._source),
-            seeds,
-            self._decays,
-        ]
-        if kl_weights is not None:
-            given.append(kl_weights)
-        gradients, state, elbo = tf.vectorized_map(one, given, warn=False)
-        for variable, value in zip(self._state.stacked, state, strict=True):
-            variable.assign(value)
-        return gradients, elbo
+    def _apply_to_estimators(self, gradients: list[tf.Tensor]) -> None:
+        if gradients:
+            self.control_variate_optimizer.apply(
+                gradients, self._stacked.learned.stacked
+            )
+        else:
+            self.control_variate_optimizer.iterations.assign_add(1)
 
     def _measured(
         self,
@@ -336,16 +291,12 @@ class Replicas:
     ) -> dict[str, tf.Tensor]:
         """Returns sums over the images of what one replica is measured by."""
         seed = _objective.evaluation_seed(
-            tf.gather(self.seeds, replica), self.optimizer.iterations, seen
+            tf.gather(self._stacked.seeds, replica),
+            self.optimizer.iterations,
+            seen,
         )
-        # Not v[replica], for which XLA compiles each replica anew.
-        with self._scope([tf.gather(v, replica) for v in self._all.stacked]):
+        with self._stacked.scope_of(replica):
             found = _objective.measurements(
                 self.model, images, seed, bound_samples
             )
         return {name: tf.reduce_sum(x) for name, x in found.items()}
-
-    def _scope(self, values: list[tf.Tensor]) -> keras.StatelessScope:
-        """Returns a scope in which the model has these weights."""
-        pairs = zip(self._all.variables, values, strict=True)
-        return keras.StatelessScope(state_mapping=list(pairs))
