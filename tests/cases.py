@@ -295,6 +295,8 @@ BIASED = {
 # --- Running them ----------------------------------------------------------
 
 NUM_DRAWS = 200_000
+_FEW_DRAWS = 50_000  # Enough for most.
+LOOKS = 2  # At these and those; they share the rate of false failures.
 _MOST_EVALUATED = 2**21  # Of outcomes that one test looks at.
 
 MODES = {
@@ -321,15 +323,16 @@ def draw_gradients(
     num_samples=None,
     dtype=tf.float64,
     f=None,
+    num_draws=NUM_DRAWS,
 ):
-    """Returns `NUM_DRAWS` estimates of one example's gradient, by parameter.
+    """Returns so many estimates of one example's gradient, by parameter.
 
     Fewer of an estimator that looks at all joint outcomes.
     """
     looks_at = 1
     if hasattr(estimator, "event_ndims"):
         looks_at = family.num_outcomes()
-    num_draws = min(NUM_DRAWS, _MOST_EVALUATED // looks_at)
+    num_draws = min(num_draws, _MOST_EVALUATED // looks_at)
 
     @MODES[mode]
     def draw(seed, parameters):
@@ -342,6 +345,30 @@ def draw_gradients(
 
     # As arguments: XLA would fold constants of this size for seconds.
     return draw(seed, family.tensors(dtype))
+
+
+def assert_unbiased(draw, exact, *, num_tests=1, **rates):
+    """Asserts it of few draws, or of more where few would not show a bias.
+
+    How many there are depends on their spread, not on their mean.
+
+    Args:
+      draw: function of the number of draws.
+      exact: see `testing.assert_unbiased`.
+      num_tests: as well.
+      **rates: as well.
+
+    Returns:
+      The draws that sufficed.
+    """
+    rates |= {"num_tests": LOOKS * num_tests}
+    draws = draw(_FEW_DRAWS)
+    try:
+        testing.assert_unbiased(draws, exact, **rates)
+    except testing.TooFewDrawsError:
+        draws = draw(NUM_DRAWS)
+        testing.assert_unbiased(draws, exact, **rates)
+    return draws
 
 
 @functools.cache

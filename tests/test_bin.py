@@ -17,6 +17,7 @@ import pytest
 from tf_relax import datasets
 from tf_relax import experiments
 from tf_relax.experiments import _benchmark
+from tf_relax.experiments import _benchmark_tables
 from tf_relax.experiments import _floor
 from tf_relax.experiments import _timers
 
@@ -182,7 +183,7 @@ def rough_rates(monkeypatch):
 
 def test_benchmark_columns_and_reference(tmp_path, rough_rates):
     settings = experiments.BenchmarkSettings(
-        estimator="leave_one_out,relax",
+        estimator="leave_one_out,rebar",
         architecture="linear1",
         batch_size="10",
         steps_per_call="2",
@@ -341,7 +342,7 @@ def test_what_learns_nothing_is_timed_once():
 def test_precisions_by_what_they_do_to_a_gradient(tmp_path):
     settings = experiments.PrecisionSettings(
         precision_architecture="linear1",
-        precision_estimator="rebar",
+        precision_estimator="leave_one_out",
         precision_batch_size=4,
         precision_steps=1,
         precision_draws=2,
@@ -399,3 +400,36 @@ def test_a_case_that_no_model_fits_is_left_out(tmp_path, rough_rates):
     assert [row["estimator"] for row in rows] == ["leave_one_out"]
     assert float(rows[0]["peak_mib"]) > 0 and "floor_ms" not in rows[0]
     assert (tmp_path / "b.png").stat().st_size > 0
+
+
+def test_benchmarks_of_a_grid_are_one_table_and_one_picture(tmp_path):
+    def rows(batch, times):
+        return "".join(
+            f"{name},linear1,{batch},{steps},{ms},{ms / 2},3.5,{peak}\n"
+            for name, (ms, peak) in times.items()
+            for steps in (1, 100)
+        )
+
+    header = (
+        "estimator,architecture,batch_size,steps_per_call,median_ms,"
+        "ratio_to_leave_one_out,compile_seconds,peak_mib\n"
+    )
+    small, large = (
+        {"rebar": (m * 3.0, 70), "arm": (m * 2.0, 60)} for m in (1, 10)
+    )
+    (tmp_path / "grid").mkdir()
+    for name, text in (
+        ("timed_a", rows(24, small)),
+        ("timed_b", rows(100, large)),
+        ("memory", "".join(rows(24, small).splitlines(True)[1::2])),
+    ):
+        (tmp_path / "grid" / f"{name}.csv").write_text(header + text)
+    table = _benchmark_tables.benchmark_grid(tmp_path).splitlines()
+    assert table[0].startswith("| estimator | linear1, 24 | linear1, 100 |")
+    assert table[2:] == [
+        "| `arm` | 2 (1.00) | 20 (10.00) | 2 (1.00) | 3.5 | 60 |",
+        "| `rebar` | 3 (1.50) | 30 (15.00) | 3 (1.50) | 3.5 | 70 |",
+    ]
+    pytest.importorskip("matplotlib")
+    (path,) = experiments.draw_figures(tmp_path, tmp_path / "out", ["grid"])
+    assert path.read_bytes().startswith(b"\x89PNG")

@@ -76,14 +76,19 @@ def _exact(num_layers):
     return tape.gradient(mean, parameters)
 
 
-def _draws(estimators, num_layers, seed, num_samples=None, mode="graph"):
-    """Returns `cases.NUM_DRAWS` estimates by each parameter, as a dict."""
+def _draws(
+    estimators,
+    num_layers,
+    seed,
+    num_samples=None,
+    mode="graph",
+    num_draws=cases.NUM_DRAWS,
+):
+    """Returns so many estimates by each parameter, as a dict."""
 
     @cases.MODES[mode]
     def draw(seed, parameters):
-        rows = [
-            tf.broadcast_to(x, [cases.NUM_DRAWS, *x.shape]) for x in parameters
-        ]
+        rows = [tf.broadcast_to(x, [num_draws, *x.shape]) for x in parameters]
         with tf.GradientTape() as tape:
             tape.watch(rows)
             loss = tfr.expectation(
@@ -154,15 +159,15 @@ def _make(name, num_layers):
 @pytest.mark.parametrize("case", _CASES, ids=lambda c: "-".join(map(str, c)))
 def test_chain_is_unbiased(case, vary_seed):
     name, num_layers, num_samples, mode = case
-    draws = _draws(
-        _make(name, num_layers),
-        num_layers,
-        cases.seed_of(*case, vary_seed=vary_seed),
-        num_samples,
-        mode,
-    )
-    testing.assert_unbiased(
-        draws,
+    cases.assert_unbiased(
+        lambda num_draws: _draws(
+            _make(name, num_layers),
+            num_layers,
+            cases.seed_of(*case, vary_seed=vary_seed),
+            num_samples,
+            mode,
+            num_draws,
+        ),
         _named(_exact(num_layers)),
         detects=_DETECTS,
         false_fail_rate=_FALSE_FAIL_RATE,

@@ -111,16 +111,14 @@ def _one_for_each_layer(name):
 def test_fit_raises_the_elbo(architecture, estimator):
     images = _images()
     vae = _vae(estimator, architecture=architecture)
-    history = _fit(
-        vae,
-        images,
-        epochs=25,
-        validation_data=(images,),
-        validation_freq=[1, 25],
-    ).history
+    validation = {}
+    if architecture == "linear2":  # One of each kind.
+        validation = dict(validation_data=(images,), validation_freq=[1, 25])
+    history = _fit(vae, images, epochs=25, **validation).history
     assert history["elbo"][-1] > history["elbo"][0] + 2.0
-    assert history["val_elbo"][-1] > history["val_elbo"][0] + 2.0
-    assert np.isfinite(history["val_gradient_variance"]).all()
+    if validation:
+        assert history["val_elbo"][-1] > history["val_elbo"][0] + 2.0
+        assert np.isfinite(history["val_gradient_variance"]).all()
 
 
 @pytest.mark.parametrize("name", ["arm", "disarm", "arms", "enumeration"])
@@ -256,12 +254,14 @@ def test_a_last_batch_that_is_too_small_is_cut_anew(every, steps):
 @pytest.mark.parametrize("mode", ["eager", "xla"])
 def test_same_seed_is_bitwise_the_same_run(mode):
     images = _images()
-    runs = [_vae(seed=seed, run_eagerly=True) for seed in (3, 3, 4)]
-    for vae in runs:
+    first, second, other = (
+        _vae(seed=seed, run_eagerly=True) for seed in (3, 3, 4)
+    )
+    for vae in (first, second):
         if mode == "xla":
             vae.compile(keras.optimizers.Adam(0.02), steps_per_call=2)
         _fit(vae, images, epochs=1, batch_size=32)
-    first, second, other = runs
+    _fit(other, images, epochs=1, batch_size=32)
     _assert_same_weights(first, second)
     assert not np.array_equal(
         first.encoders[0].weights[0], other.encoders[0].weights[0]
@@ -270,7 +270,7 @@ def test_same_seed_is_bitwise_the_same_run(mode):
 
 @pytest.mark.parametrize("estimator", estimator_names(0))
 def test_saved_loaded_and_continued_is_never_having_saved(estimator, tmp_path):
-    images = _images()
+    images = _images(32)
     straight = _vae(estimator, run_eagerly=True)
     _fit(straight, images)
     straight.save(tmp_path / "vae.keras")

@@ -277,24 +277,25 @@ def test_mutant_is_caught(case, vary_seed):
     name, family = case
     mutant, family = _MUTANTS[name], cases.FAMILIES[family]
 
-    def check(make):
-        draws = cases.draw_gradients(
+    def draw(make, num_draws=cases.NUM_DRAWS):
+        return cases.draw_gradients(
             make(cases.CONTROL_VARIATES["good"](family)),
             family,
             cases.seed_of(*case, vary_seed=vary_seed),
             num_samples=mutant.num_samples,
-        )
-        testing.assert_unbiased(
-            draws,
-            family.exact(),
-            false_fail_rate=1e-6,
-            num_tests=len(_CASES),
-            detects=0.3,
+            num_draws=num_draws,
         )
 
-    check(mutant.right)
+    exact = family.exact()
+    rates = {"false_fail_rate": 1e-6, "num_tests": len(_CASES)}
+    cases.assert_unbiased(
+        lambda num_draws: draw(mutant.right, num_draws),
+        exact,
+        detects=0.3,
+        **rates,
+    )
     with pytest.raises(AssertionError, match="Biased"):
-        check(mutant.wrong)
+        testing.assert_unbiased(draw(mutant.wrong), exact, **rates)
 
 
 def _leaking_expectation(f, distribution, *, estimator, seed, **kwargs):

@@ -289,7 +289,11 @@ def test_weight_decay_pulls_the_network_to_zero():
     images = _images()
     norms = []
     for decay in (0.0, 100.0):
-        vae = _vae(estimator="relax", estimator_options={"weight_decay": decay})
+        vae = _vae(
+            architecture="linear1",
+            estimator="relax",
+            estimator_options={"weight_decay": decay},
+        )
         vae.fit_control_variates(images, batch_size=8, steps=100)
         kernels = [v for v in vae.estimator_variables if len(v.shape) == 2]
         norms.append(sum(float(np.sum(np.square(v))) for v in kernels))
@@ -408,7 +412,7 @@ def test_eval_vae_gives_every_split_with_errors(run, tmp_path):
 
 
 def test_evaluation_does_not_depend_on_the_batches():
-    vae, images = _vae(), _images(40)
+    vae, images = _vae(architecture="linear1"), _images(40)
     first = _measure.evaluate(vae, images, 300, batch_size=40)
     other = _measure.evaluate(vae, images, 300, batch_size=10)
     for name in ("elbo", "bound"):

@@ -22,6 +22,7 @@ def _write(results, name, rates, elbos, epochs=(10, 20, 30), **settings):
         "batch_size": 100,
         "kl_warmup_epochs": 0.0,
         "learning_rate_schedule": "constant",
+        "beta2": 0.999,
         "learning_rate": rates[0],
         "seed": 0,
     }
@@ -111,6 +112,7 @@ def test_methods_that_learn_now_and_then_stand_together(tmp_path):
     _write(tmp_path, "c", [0.1], [-102.0], seed=1, control_variate_every=10)
     _write(tmp_path, "d", [0.1], [-90.0], estimator="arms", num_samples=3)
     _write(tmp_path, "e", [0.1], [-90.0], kl_warmup_epochs=9.0)
+    _write(tmp_path, "f", [0.1], [-90.0], beta2=0.9)
     (tmp_path / "benchmark_samples.csv").write_text(
         "architecture,estimator,num_samples,batch_size,control_variate_every,"
         "median_ms\nlinear2,relax,0,100,10,1.25\n"
@@ -122,6 +124,7 @@ def test_methods_that_learn_now_and_then_stand_together(tmp_path):
         + ["101.50 +- 0.71", "100.50 +- 0.71"],
     ]
     assert "study_rare" in _tables.TABLES
+    assert "| relax, beta2 = 0.9 |" in _study.study(tmp_path)
 
 
 def test_without_a_benchmark_nothing_is_said_of_seconds(tmp_path):

@@ -346,6 +346,7 @@ def test_the_binary_runs(tmp_path):
             str(_ROOT / "bin" / "sweep.py"),
             f"--flagfile={_ROOT / 'bin' / 'configs' / 'first.txt'}",
             "--architecture=linear1",
+            "--estimator=rebar",
             "--num_latents=5",
             "--batch_size=500",
             "--steps_per_call=10",

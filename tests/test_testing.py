@@ -101,7 +101,7 @@ def test_sees_a_bias_in_one_coordinate():
 
 
 def test_fails_if_it_could_not_see_the_bias_that_matters():
-    with pytest.raises(AssertionError, match="Too few: 100 draws"):
+    with pytest.raises(testing.TooFewDrawsError, match="Too few: 100 draws"):
         testing.assert_unbiased(_normal([1.0], 100), [1.0], detects=0.5)
 
 

@@ -4,13 +4,34 @@ from collections.abc import Mapping, Sequence
 import pathlib
 from typing import Any
 
+import numpy as np
+
+from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
 
 _INCHES_A_ROW = 0.28
 
 
+def draw_grid(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
+    """Draws `grid.png`: every benchmark of `results/grid/` in one picture.
+
+    Args:
+      results: the folder of `grid/timed_*.csv`.
+      out: the folder of the picture.
+    """
+    rows = [
+        row
+        for path in sorted((results / "grid").glob("timed_*.csv"))
+        for row in _files.read_csv(path)
+    ]
+    if not rows:
+        return []
+    draw(out / "grid.png", rows)
+    return [out / "grid.png"]
+
+
 def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Draws a panel an architecture, a line an estimator.
+    """Draws a panel an architecture, a line an estimator, the cheapest on top.
 
     Args:
       path: of the PNG.
@@ -18,7 +39,11 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         marks are calls of a single step, and bars are the floors.
     """
     architectures = list(dict.fromkeys(row["architecture"] for row in rows))
-    estimators = sorted({str(row["estimator"]) for row in rows}, reverse=True)
+    estimators = sorted(
+        {str(row["estimator"]) for row in rows},
+        key=lambda name: _typical_ms(rows, name),
+        reverse=True,
+    )
     sizes = sorted({int(row["batch_size"]) for row in rows})
     made = _plots.figure(
         1,
@@ -58,3 +83,9 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         )
     axes[0][-1].legend(frameon=False, fontsize="small")
     _plots.save(path, drawing)
+
+
+def _typical_ms(rows: Sequence[Mapping[str, Any]], name: str) -> float:
+    """Returns the geometric mean over an estimator's cases."""
+    own = [float(row["median_ms"]) for row in rows if row["estimator"] == name]
+    return float(np.exp(np.mean(np.log(own))))

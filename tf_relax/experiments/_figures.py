@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tf_relax._names import unknown
+from tf_relax.experiments import _benchmark_plot
 from tf_relax.experiments import _files
 from tf_relax.experiments import _growth
 from tf_relax.experiments import _plots
@@ -243,6 +244,7 @@ FIGURES: dict[
     "variance": _variance,
     "rl": _rl_results.draw_rl,
     "growth": _growth.draw_growth,
+    "grid": _benchmark_plot.draw_grid,
     "study": _study_plots.draw_study,
 }
 

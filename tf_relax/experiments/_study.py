@@ -14,7 +14,7 @@ from tf_relax.experiments._study_cells import Run
 from tf_relax.experiments._study_cells import study_cells
 
 _EARLY = 20  # Epochs of the comparison of all estimators.
-_REFERENCE = ("leave_one_out", 2, 0.0, "constant", 1)
+_REFERENCE = ("leave_one_out", 2, 0.0, "constant", 0.999, 1)
 
 
 def study(results: pathlib.Path) -> str:

@@ -22,6 +22,7 @@ _METHOD = (
     "num_samples",
     "kl_warmup_epochs",
     "learning_rate_schedule",
+    "beta2",
     "control_variate_every",
 )
 # What settles the milliseconds of a step.
@@ -34,6 +35,7 @@ _COST = (
 )
 # Of runs, and of benchmarks, that had no such setting.
 _BEFORE: Run = {"control_variate_every": 1}
+_USUAL_BETA2 = 0.999
 
 
 def study_cells(results: pathlib.Path) -> Cells:
@@ -41,8 +43,8 @@ def study_cells(results: pathlib.Path) -> Cells:
 
     A cell is a data set, a binarisation, an architecture and the epochs of the
     run; a method is an estimator, its samples, the length of the warm-up, the
-    schedule of the learning rate and how rarely the control variate learns. Its
-    best rate is, of those that have the
+    schedule of the learning rate, Adam's beta2 and how rarely the control
+    variate learns. Its best rate is, of those that have the
     most seeds, that of the best last validation ELBO, mean over the seeds. A
     sweep's replicas are runs like others.
 
@@ -78,7 +80,7 @@ def cell_label(cell: tuple[Any, ...]) -> str:
 
 def method_label(method: tuple[Any, ...]) -> str:
     """Returns a method's name for people."""
-    estimator, num_samples, warmup, schedule, every = method
+    estimator, num_samples, warmup, schedule, beta2, every = method
     label = str(estimator)
     if num_samples:
         label += f", K = {num_samples}"
@@ -86,6 +88,8 @@ def method_label(method: tuple[Any, ...]) -> str:
         label += f", warm-up {warmup:g}"
     if schedule != "constant":
         label += f", {schedule}"
+    if beta2 != _USUAL_BETA2:
+        label += f", beta2 = {beta2:g}"
     if every > 1:
         label += f", c learns 1 in {every}"
     return label

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from tf_relax.experiments import _benchmark_tables
 from tf_relax.experiments import _compare_tables
 from tf_relax.experiments import _files
 from tf_relax.experiments import _rl_results
@@ -77,37 +78,6 @@ def _unbiased(results: pathlib.Path) -> str:
         [
             [f"`{name}`", *(cell(name, f) for f in _FAMILIES.values())]
             for name in dict.fromkeys(row["estimator"] for row in rows)
-        ],
-    )
-
-
-def _benchmark(results: pathlib.Path) -> str:
-    return table_of(
-        [
-            "estimator",
-            "c learns once in",
-            "steps a call",
-            "XLA",
-            "ms a step (min-max)",
-            "ratio",
-            "floor (ms)",
-            "part of it",
-            "with main memory",
-        ],
-        [
-            [
-                row["estimator"],
-                row["control_variate_every"],
-                row["steps_per_call"],
-                {"True": "yes", "False": "no"}[row["jit_compile"]],
-                f"{float(row['median_ms']):.2f} ({float(row['min_ms']):.2f}-"
-                f"{float(row['max_ms']):.2f})",
-                f"{float(row['ratio_to_leave_one_out']):.2f}",
-                f"{float(row['floor_ms']):.2f}",
-                f"{float(row['fraction_of_floor']):.2f}",
-                f"{float(row['memory_fraction']):.2f}",
-            ]
-            for row in _files.read_csv(results / "benchmark_cpu.csv")
         ],
     )
 
@@ -222,7 +192,8 @@ def _components(results: pathlib.Path) -> str:
 
 
 TABLES: dict[str, Callable[[pathlib.Path], str]] = {
-    "benchmark": _benchmark,
+    "benchmark": _benchmark_tables.benchmark,
+    "benchmark_grid": _benchmark_tables.benchmark_grid,
     "bias": _bias,
     "components": _components,
     "concrete": _vae_tables.concrete,

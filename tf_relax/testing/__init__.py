@@ -10,9 +10,11 @@ from tf_relax.testing._oracle import exact_expectation
 from tf_relax.testing._oracle import exact_gradient
 from tf_relax.testing._unbiased import assert_unbiased
 from tf_relax.testing._unbiased import critical_z
+from tf_relax.testing._unbiased import TooFewDrawsError
 from tf_relax.testing._unbiased import z_scores
 
 __all__ = [
+    "TooFewDrawsError",
     "assert_unbiased",
     "critical_z",
     "exact_expectation",

@@ -11,6 +11,10 @@ import numpy as np
 _ROUNDING = 16
 
 
+class TooFewDrawsError(AssertionError):
+    """The draws would not show a bias that matters."""
+
+
 def assert_unbiased(
     draws: Any,
     exact: Any,
@@ -38,7 +42,8 @@ def assert_unbiased(
       detects: the bias that matters, as a part of the norm of `exact`.
 
     Raises:
-      AssertionError: if the draws are biased, not finite, or too few.
+      AssertionError: if the draws are biased or not finite.
+      TooFewDrawsError: if they are too few; an `AssertionError` as well.
       ValueError: if the shapes disagree, or there are less than two draws.
 
     Examples:
@@ -153,7 +158,7 @@ def _check_power(columns: _Columns, critical: float, detects: float) -> None:
     wanted = detects * np.linalg.norm(columns.exact)
     if resolution > wanted:
         more = (resolution / wanted) ** 2 if wanted > 0 else np.inf
-        raise AssertionError(
+        raise TooFewDrawsError(
             f"Too few: {len(columns.draws)} draws resolve a bias of "
             f"{resolution:.3g}, wanted {wanted:.3g}, which is {detects:.3g} "
             "of the norm of the exact gradient. "
