@@ -10,6 +10,7 @@ from tf_relax.experiments import _files
 from tf_relax.experiments import _plots
 
 _INCHES_A_ROW = 0.28
+_LEGEND_ROWS = 2
 
 
 def draw_grid(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
@@ -49,7 +50,7 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         1,
         len(architectures),
         1.5 + 4.0 * len(architectures),
-        1.4 + _INCHES_A_ROW * len(estimators),
+        1.4 + _INCHES_A_ROW * (len(estimators) + _LEGEND_ROWS),
     )
     if made is None:
         return
@@ -68,7 +69,7 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
             axis.plot(floor, y, "|", color=color, ms=9)
         _plots.plain_logarithmic(axis.xaxis)
         axis.set_yticks(range(len(estimators)), estimators)
-        axis.set_ylim(-0.6, len(estimators) - 0.4)
+        axis.set_ylim(-0.6, len(estimators) - 0.4 + _LEGEND_ROWS)
         axis.set_title(architecture)
         axis.set_xlabel("milliseconds a step")
         axis.grid(alpha=0.3, which="both", axis="x")
@@ -81,7 +82,9 @@ def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         axes[0][-1].plot(
             [], [], "o", color="k", mfc="none", label="one step a call"
         )
-    axes[0][-1].legend(frameon=False, fontsize="small")
+    axes[0][-1].legend(
+        frameon=False, fontsize="small", loc="upper center", ncols=2
+    )
     _plots.save(path, drawing)
 
 

@@ -77,7 +77,7 @@ def benchmark_grid(results: pathlib.Path) -> str:
                 f"`{name}`",
                 *(_time(rows.get((*cell, steps, name))) for cell in cells),
                 _time(rows[architecture, size, 1, name]),
-                rows[architecture, size, steps, name]["compile_seconds"],
+                _seconds(rows[architecture, size, steps, name]),
                 peak,
             ]
             for _, name, peak in lines
@@ -99,3 +99,7 @@ def _time(row: Row | None) -> str:
         return ""
     ratio = float(row["ratio_to_leave_one_out"])
     return f"{float(row['median_ms']):.3g} ({ratio:.2f})"
+
+
+def _seconds(row: Row) -> str:
+    return f"{float(row['compile_seconds']):.1f}"
