@@ -13,6 +13,15 @@ _INCHES_A_ROW = 0.28
 _LEGEND_ROWS = 2
 
 
+def grid_rows(results: pathlib.Path) -> list[dict[str, str]]:
+    """Returns the rows of all benchmarks in `results/grid/timed_*.csv`."""
+    return [
+        row
+        for path in sorted((results / "grid").glob("timed_*.csv"))
+        for row in _files.read_csv(path)
+    ]
+
+
 def draw_grid(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     """Draws `grid.png`: every benchmark of `results/grid/` in one picture.
 
@@ -20,11 +29,7 @@ def draw_grid(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
       results: the folder of `grid/timed_*.csv`.
       out: the folder of the picture.
     """
-    rows = [
-        row
-        for path in sorted((results / "grid").glob("timed_*.csv"))
-        for row in _files.read_csv(path)
-    ]
+    rows = grid_rows(results)
     if not rows:
         return []
     draw(out / "grid.png", rows)

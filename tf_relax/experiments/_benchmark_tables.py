@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 import pathlib
 
+from tf_relax.experiments import _benchmark_plot
 from tf_relax.experiments import _files
 from tf_relax.experiments._markdown import table_of
 
@@ -48,11 +49,7 @@ def benchmark_grid(results: pathlib.Path) -> str:
     step, of many in one program, and their ratio to leave-one-out's. The other
     columns are of the one case whose memory was measured.
     """
-    rows = {
-        _key(row): row
-        for path in sorted((results / "grid").glob("timed_*.csv"))
-        for row in _files.read_csv(path)
-    }
+    rows = {_key(row): row for row in _benchmark_plot.grid_rows(results)}
     memory = _files.read_csv(results / "grid" / "memory.csv")
     architecture, size, steps, _ = _key(memory[0])
     cells = sorted({key[:2] for key in rows})
