@@ -15,7 +15,10 @@ from tf_relax.experiments import _rl_history
 
 
 def _settings(**kwargs):
-    small = dict(env="CartPole-v0", num_seeds=2, updates_per_call=10)
+    """Small, and without XLA, whose compilation takes longer than such runs."""
+    small = dict(
+        env="CartPole-v0", num_seeds=2, updates_per_call=10, jit_compile=False
+    )
     return experiments.RLSettings(**small | kwargs)
 
 
@@ -23,7 +26,7 @@ def _settings(**kwargs):
 def trained(tmp_path_factory):
     """The folder of a run."""
     out = tmp_path_factory.mktemp("trained")
-    settings = _settings(max_episodes=10, estimator="a2c", jit_compile=False)
+    settings = _settings(max_episodes=10, estimator="a2c")
     experiments.train_rl(settings, out)
     return out
 
@@ -31,7 +34,13 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize("estimator", ["a2c", "relax"])
 def test_cartpole_is_learned(estimator, tmp_path):
     summary = experiments.train_rl(
-        _settings(estimator=estimator, num_seeds=8, max_episodes=300), tmp_path
+        _settings(
+            estimator=estimator,
+            num_seeds=8,
+            max_episodes=300,
+            jit_compile=True,
+        ),
+        tmp_path,
     )
     rows = test_bin._rows(tmp_path / "metrics.csv")
     assert len(rows) == 8 * 300

@@ -84,7 +84,7 @@ def _rollout(environment, policy, episodes, seed):
 def _draws(environment, policy, estimator, baseline, seed, discount):
     """Returns each run's gradient by the policy's weights, as a dict."""
 
-    @tf.function(jit_compile=True, autograph=False)
+    @tf.function(autograph=False)
     def run(seed):
         paths = _rollout(environment, policy, _EPISODES, seed)
         returns = rl.discounted_returns(paths.rewards, discount)

@@ -35,7 +35,8 @@ def test_every_architecture_is_saved_with_its_optimizers(
 
 def test_a_replica_is_saved_as_a_model_with_its_seed(tmp_path):
     alone = [test_models._vae(seed=seed, compiled=False) for seed in (3, 4)]
-    replicas = models.Replicas(alone, [0.1, 0.2], jit_compile=False)
+    adams = [keras.optimizers.Adam(rate) for rate in (0.1, 0.2)]
+    replicas = models.Replicas(alone, adams, jit_compile=False)
     for stacked in replicas.variables:
         if "float" in str(stacked.dtype):
             stacked.assign(stacked + 1.0)

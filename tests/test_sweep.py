@@ -16,7 +16,7 @@ from tf_relax import experiments
 from tf_relax.experiments import _plots
 from tf_relax.models import DiscreteVAE
 from tf_relax.models import Replicas
-from tf_relax.models._replicated_adam import ReplicatedAdam
+from tf_relax.models._replicated_optimizer import replicated
 from tf_relax.relaxations._philox import formula
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -70,7 +70,7 @@ def _replicas(architecture, estimator, **kwargs):
     largest = max(decay for *_, decay in _RUNS)
     return Replicas(
         [_model(architecture, estimator, r, decay=largest) for r in _RUNS],
-        [rate for _, rate, _, _ in _RUNS],
+        [keras.optimizers.Adam(rate) for _, rate, _, _ in _RUNS],
         weight_decays=[decay / largest for *_, decay in _RUNS],
         **kwargs,
     )
@@ -193,22 +193,30 @@ def test_control_variates_are_trained_alone_as_in_single_runs(float64):
         np.testing.assert_array_equal(variable, old)
 
 
-def test_schedules_are_each_replicas_own():
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rate: keras.optimizers.Adam(rate, beta_2=0.9),
+        lambda rate: keras.optimizers.SGD(rate, momentum=0.8, nesterov=True),
+    ],
+    ids=["adam", "sgd"],
+)
+def test_schedules_are_each_replicas_own(make):
     cosine = keras.optimizers.schedules.CosineDecay
     rates = [cosine(0.1, 4), cosine(0.2, 4, 0.5), 0.3]
-    replicated = ReplicatedAdam(rates, 0.9)
+    of_all = replicated([make(rate) for rate in rates])
     stacked = keras.Variable(np.ones((3, 2), "float32"))
-    replicated.build([stacked])
+    of_all.build([stacked])
     alone = [keras.Variable(np.ones(2, "float32")) for _ in rates]
-    adams = [keras.optimizers.Adam(rate, beta_2=0.9) for rate in rates]
+    optimizers = [make(rate) for rate in rates]
     rng = np.random.default_rng(0)
     for _ in range(6):
         gradients = rng.normal(size=(3, 2)).astype("float32")
-        replicated.apply([gradients], [stacked])
-        for adam, gradient, variable in zip(
-            adams, gradients, alone, strict=True
+        of_all.apply([gradients], [stacked])
+        for optimizer, gradient, variable in zip(
+            optimizers, gradients, alone, strict=True
         ):
-            adam.apply([gradient], [variable])
+            optimizer.apply([gradient], [variable])
     np.testing.assert_allclose(
         stacked.numpy(), np.stack([v.numpy() for v in alone]), rtol=1e-6
     )
@@ -225,7 +233,31 @@ def test_schedules_are_each_replicas_own():
 )
 def test_models_that_are_no_replicas_are_refused(models, rates, message):
     with pytest.raises(ValueError, match=message):
-        Replicas([_model("linear1", e, _RUNS[0]) for e in models], rates)
+        Replicas(
+            [_model("linear1", e, _RUNS[0]) for e in models],
+            [keras.optimizers.Adam(rate) for rate in rates],
+        )
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "message"),
+    [
+        (["Lion", "Lion"], "all of Adam or all of SGD. Received: Lion"),
+        (["Adam", "SGD"], "Received: Adam, SGD"),
+        (
+            [("Adam", {"beta_2": 0.9}), ("Adam", {"beta_2": 0.99})],
+            r"alike.*beta_2=\[0\.9, 0\.99\]",
+        ),
+        ([("Adam", {"clipnorm": 1.0})] * 2, "have no `clipnorm`.*=1.0"),
+    ],
+    ids=["kind", "kinds", "alike", "clipnorm"],
+)
+def test_optimizers_that_cannot_be_replicated_are_refused(optimizers, message):
+    made = [o if isinstance(o, tuple) else (o, {}) for o in optimizers]
+    with pytest.raises(ValueError, match=message):
+        replicated(
+            [getattr(keras.optimizers, name)(0.1, **kw) for name, kw in made]
+        )
 
 
 def _sweep(out, **settings):

@@ -22,6 +22,7 @@ _METHOD = (
     "num_samples",
     "kl_warmup_epochs",
     "learning_rate_schedule",
+    "optimizer",
     "beta2",
     "control_variate_every",
 )
@@ -34,7 +35,7 @@ _COST = (
     "control_variate_every",
 )
 # Of runs, and of benchmarks, that had no such setting.
-_BEFORE: Run = {"control_variate_every": 1}
+_BEFORE: Run = {"control_variate_every": 1, "optimizer": "adam"}
 _USUAL_BETA2 = 0.999
 
 
@@ -43,9 +44,9 @@ def study_cells(results: pathlib.Path) -> Cells:
 
     A cell is a data set, a binarisation, an architecture and the epochs of the
     run; a method is an estimator, its samples, the length of the warm-up, the
-    schedule of the learning rate, Adam's beta2 and how rarely the control
-    variate learns. Its best rate is, of those that have the
-    most seeds, that of the best last validation ELBO, mean over the seeds. A
+    schedule of the learning rate, the optimizer, Adam's beta2 and how rarely
+    the control variate learns. Its best rate is, of those that have the most
+    seeds, that of the best last validation ELBO, mean over the seeds. A
     sweep's replicas are runs like others.
 
     Each run has its settings and `curves`, at the epochs of evaluations:
@@ -80,7 +81,7 @@ def cell_label(cell: tuple[Any, ...]) -> str:
 
 def method_label(method: tuple[Any, ...]) -> str:
     """Returns a method's name for people."""
-    estimator, num_samples, warmup, schedule, beta2, every = method
+    estimator, num_samples, warmup, schedule, optimizer, beta2, every = method
     label = str(estimator)
     if num_samples:
         label += f", K = {num_samples}"
@@ -88,6 +89,8 @@ def method_label(method: tuple[Any, ...]) -> str:
         label += f", warm-up {warmup:g}"
     if schedule != "constant":
         label += f", {schedule}"
+    if optimizer != "adam":
+        label += f", {optimizer}"
     if beta2 != _USUAL_BETA2:
         label += f", beta2 = {beta2:g}"
     if every > 1:

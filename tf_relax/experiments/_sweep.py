@@ -27,7 +27,7 @@ from tf_relax.experiments._vae import call_size
 from tf_relax.experiments._vae import EVALUATION_BATCH
 from tf_relax.experiments._vae_model import build_model
 from tf_relax.experiments._vae_model import kl_warmup_steps
-from tf_relax.experiments._vae_model import learning_rates
+from tf_relax.experiments._vae_model import make_optimizers
 from tf_relax.experiments._vae_model import VAESettings
 from tf_relax.models import Replicas
 
@@ -92,7 +92,7 @@ def make_replicas(
     runs: list[VAESettings], data: datasets.ImageDataset
 ) -> Replicas:
     """Returns the models of runs that differ in what may be swept."""
-    rates = [learning_rates(run) for run in runs]
+    optimizers = [make_optimizers(run) for run in runs]
     largest = max(run.network_weight_decay for run in runs)
     # The models share the penalty of the largest; each has its part of it.
     models = [
@@ -103,9 +103,8 @@ def make_replicas(
     ]
     return Replicas(
         models,
-        [of_model for of_model, _ in rates],
-        [of_variate for _, of_variate in rates],
-        beta_2=runs[0].beta2,
+        [of_model for of_model, _ in optimizers],
+        [of_variate for _, of_variate in optimizers],
         weight_decays=[
             run.network_weight_decay / largest if largest else 1.0
             for run in runs

@@ -116,7 +116,7 @@ def _side_by_side(
     """Returns a function that makes one call of replicas of R seeds."""
     replicas = Replicas(
         [_model(case, data, seed) for seed in range(case.replicas)],
-        [_LEARNING_RATE] * case.replicas,
+        [keras.optimizers.Adam(_LEARNING_RATE)] * case.replicas,
         steps_per_call=case.steps_per_call,
         control_variate_every=case.control_variate_every,
         jit_compile=case.jit_compile,

@@ -29,6 +29,12 @@ def _exponential(rate: float, steps: int, end: float) -> Any:
     return keras.optimizers.schedules.ExponentialDecay(rate, steps, end)
 
 
+# Of (learning rate or schedule, settings).
+OPTIMIZERS: dict[str, Callable[[Any, Any], Any]] = {
+    "adam": lambda rate, its: keras.optimizers.Adam(rate, beta_2=its.beta2),
+    "sgd": lambda rate, its: keras.optimizers.SGD(rate, momentum=its.momentum),
+}
+
 # Of (learning rate, steps, part of it at the end).
 SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
     "constant": lambda rate, steps, end: rate,
@@ -92,17 +98,25 @@ class VAESettings:
         10_000, "Optimizer steps, up to a multiple of steps_per_call.", 1
     )
     steps_per_call: int = setting(50, "Optimizer steps in one program.", 1)
+    optimizer: str = setting(
+        "adam",
+        "Of encoder, decoder and prior; the control variate's is adam.",
+        choices=OPTIMIZERS,
+    )
     learning_rate: float = setting(
-        1e-3, "Of Adam, a step, for encoder, decoder and prior.", 0.0
+        1e-3, "Of encoder, decoder and prior, a step.", 0.0
     )
     beta2: float = setting(
         0.999,
-        "Of both Adams: what a step keeps of second moments.",
+        "Of adam: what a step keeps of second moments.",
         0.0,
         LARGEST_BETA,
     )
+    momentum: float = setting(
+        0.9, "Of sgd: what a step keeps of the last one.", 0.0, LARGEST_BETA
+    )
     learning_rate_schedule: str = setting(
-        "constant", "Of both Adams.", choices=SCHEDULES
+        "constant", "Of both optimizers.", choices=SCHEDULES
     )
     decay_steps: int = setting(
         0, "Steps until a schedule other than constant is at its end.", 0
@@ -112,7 +126,7 @@ class VAESettings:
     )
     control_variate_learning_rate_factor: float = setting(
         1.0,
-        "Learning rate of its Adam, in units of learning_rate.",
+        "Learning rate of its adam, in units of learning_rate.",
         0.0,
         section="Control variate",
     )
@@ -177,10 +191,7 @@ def make_model(
     """Returns the compiled model, its control variate pretrained if asked."""
     model = build_model(settings, data)
     model.compile(
-        *(
-            keras.optimizers.Adam(rate, beta_2=settings.beta2)
-            for rate in learning_rates(settings)
-        ),
+        *make_optimizers(settings),
         steps_per_call=settings.steps_per_call,
         control_variate_every=settings.control_variate_every,
         kl_warmup_steps=kl_warmup_steps(settings, data),
@@ -229,12 +240,23 @@ def kl_warmup_steps(settings: VAESettings, data: datasets.ImageDataset) -> int:
     return round(settings.kl_warmup_epochs * steps_per_epoch)
 
 
-def learning_rates(settings: VAESettings) -> list[Any]:
-    """Returns the rate or schedule of the model and of the control variate.
+def make_optimizers(settings: VAESettings) -> list[Any]:
+    """Returns the optimizers of the model and of the control variate.
 
     Raises:
-      ValueError: if the schedule is unknown or has no length.
+      ValueError: if one is unknown, or a schedule is, or has no length.
     """
+    if settings.optimizer not in OPTIMIZERS:
+        raise ValueError(unknown("optimizer", settings.optimizer, OPTIMIZERS))
+    of_model, of_variate = _learning_rates(settings)
+    return [
+        OPTIMIZERS[settings.optimizer](of_model, settings),
+        OPTIMIZERS["adam"](of_variate, settings),
+    ]
+
+
+def _learning_rates(settings: VAESettings) -> list[Any]:
+    """Returns their learning rates or schedules."""
     name = settings.learning_rate_schedule
     if name not in SCHEDULES:
         raise ValueError(unknown("learning_rate_schedule", name, SCHEDULES))

@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_relax.models import _objective
+from tf_relax.models import _optimizers
 from tf_relax.models import _steps
 from tf_relax.models._checks import check_alike
 from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_rhythm
-from tf_relax.models._replicated_adam import ReplicatedAdam
+from tf_relax.models._replicated_optimizer import replicated
 from tf_relax.models._stack import Stack
 from tf_relax.models._stacked_model import StackedModel
 
@@ -21,16 +22,17 @@ class Replicas:
 
     Weights and optimizer state have a leading axis of replicas. A step is
     `tf.vectorized_map` over the gradients of one model, a pure function of
-    (weights, images, seed), then one step of Adam, which is elementwise. The
-    replicas may differ in their weights, and so in the temperatures that they
+    (weights, images, seed), then one step of the optimizer, which is
+    elementwise. The replicas may differ in their weights, and so in the temperatures that they
     start from; in seed; in learning rates; and in weight decay.
 
     Args:
       models: of the same architecture, estimator and images. They need no
         `compile`; their weights are copied.
-      rates: a learning rate or schedule for each replica.
-      control_variate_rates: likewise, for what the estimators learn.
-      beta_2: of Adam.
+      optimizers: of each replica, not built: Keras' Adam or SGD, alike but for
+        their learning rates or schedules.
+      control_variate_optimizers: likewise, of what the estimators learn.
+        Default: Adam with each replica's learning rate.
       weight_decays: what each replica's weight decay is in that of the
         first model's control variates. Default: 1 for all.
       steps_per_call: K optimizer steps in one program.
@@ -43,14 +45,16 @@ class Replicas:
       jit_compile: whether XLA compiles the programs.
 
     Raises:
-      ValueError: if the models are not alike, the numbers of models and
-        rates differ, or `control_variate_every` does not divide K.
+      ValueError: if the models or the optimizers are not alike, their numbers
+        differ, or `control_variate_every` does not divide K.
 
     Examples:
+      >>> import keras
       >>> from tf_relax.models import DiscreteVAE
       >>> images = (np.arange(64 * 784) % 7 == 0).reshape(64, 784)
       >>> models = [DiscreteVAE("linear1", 8, seed=seed) for seed in (0, 1)]
-      >>> replicas = Replicas(models, [1e-3, 1e-2], jit_compile=False)
+      >>> adams = [keras.optimizers.Adam(rate) for rate in (1e-3, 1e-2)]
+      >>> replicas = Replicas(models, adams, jit_compile=False)
       >>> batch = np.stack([images[:32], images[32:]], 1)  # Of each seed.
       >>> replicas.train(batch).shape
       TensorShape([2])
@@ -59,10 +63,9 @@ class Replicas:
     def __init__(
         self,
         models: Sequence[Any],
-        rates: Sequence[Any],
-        control_variate_rates: Sequence[Any] | None = None,
+        optimizers: Sequence[Any],
+        control_variate_optimizers: Sequence[Any] | None = None,
         *,
-        beta_2: float = 0.999,
         weight_decays: Sequence[float] | None = None,
         steps_per_call: int = 1,
         control_variate_every: int = 1,
@@ -71,16 +74,18 @@ class Replicas:
         jit_compile: bool = True,
     ) -> None:
         """See the class."""
-        if control_variate_rates is None:
-            control_variate_rates = rates
+        if control_variate_optimizers is None:
+            control_variate_optimizers = [
+                _optimizers.of_control_variates(None, o) for o in optimizers
+            ]
         if weight_decays is None:
             weight_decays = [1.0] * len(models)
         if kl_warmup_steps is None:
             kl_warmup_steps = [0] * len(models)
         check_alike(
             models,
-            rates=rates,
-            control_variate_rates=control_variate_rates,
+            optimizers=optimizers,
+            control_variate_optimizers=control_variate_optimizers,
             weight_decays=weight_decays,
             kl_warmup_steps=kl_warmup_steps,
         )
@@ -93,10 +98,8 @@ class Replicas:
             check_range("images", images)
         self._images = None if images is None else tf.constant(images)
         self._stacked = StackedModel(models, weight_decays, jit_compile)
-        self.optimizer = ReplicatedAdam(rates, beta_2)
-        self.control_variate_optimizer = ReplicatedAdam(
-            control_variate_rates, beta_2
-        )
+        self.optimizer = replicated(optimizers)
+        self.control_variate_optimizer = replicated(control_variate_optimizers)
         self.optimizer.build(self._stacked.trained.stacked)
         self.control_variate_optimizer.build(self._stacked.learned.stacked)
         self._train, self._pretrain, self._measure = (
