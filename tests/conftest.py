@@ -84,6 +84,12 @@ def pytest_configure(config):
             config.pluginmanager.register(table(pathlib.Path(path)))
 
 
+def pytest_collection_finish():
+    """What was imported stays: the collections below need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_report_header(config):
     return f"--vary-seed={config.option.vary_seed}"
 
