@@ -15,7 +15,6 @@ import test_bin
 import tf_relax as tfr
 from tf_relax import experiments
 from tf_relax import models
-from tf_relax.experiments import _figures
 from tf_relax.experiments import _floor
 from tf_relax.experiments import _measure
 from tf_relax.experiments import _vae_model
@@ -493,7 +492,7 @@ def test_best_by_validation_takes_the_validation():
         }
 
     runs = [of("a", -3, -1), of("a", -2, -2), of("b", -9)]
-    assert _figures.best_by_validation(runs) == [runs[0], runs[2]]
+    assert experiments.best_by_validation(runs) == [runs[0], runs[2]]
 
 
 def test_a_cell_has_the_best_mean_over_the_seeds(monkeypatch):

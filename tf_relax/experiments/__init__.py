@@ -9,10 +9,8 @@ from tf_relax.experiments._components import ComponentsSettings
 from tf_relax.experiments._devices import STRATEGIES
 from tf_relax.experiments._evaluate import evaluate_vae
 from tf_relax.experiments._evaluate import EvaluateSettings
-from tf_relax.experiments._figures import best_by_validation
 from tf_relax.experiments._figures import draw_figures
 from tf_relax.experiments._figures import FIGURES
-from tf_relax.experiments._figures import vae_runs
 from tf_relax.experiments._files import check_writable
 from tf_relax.experiments._files import print_table
 from tf_relax.experiments._files import write_csv
@@ -38,6 +36,8 @@ from tf_relax.experiments._toy import train_toy
 from tf_relax.experiments._vae import train_vae
 from tf_relax.experiments._vae_model import SCHEDULES
 from tf_relax.experiments._vae_model import VAESettings
+from tf_relax.experiments._vae_runs import best_by_validation
+from tf_relax.experiments._vae_runs import vae_runs
 
 __all__ = [
     "BenchmarkSettings",

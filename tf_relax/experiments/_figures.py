@@ -17,6 +17,11 @@ from tf_relax.experiments import _plots
 from tf_relax.experiments import _rl_results
 from tf_relax.experiments import _study_plots
 from tf_relax.experiments._exact_toy import exact_loss
+from tf_relax.experiments._vae_runs import best_by_validation
+from tf_relax.experiments._vae_runs import column
+from tf_relax.experiments._vae_runs import first_seed
+from tf_relax.experiments._vae_runs import groups
+from tf_relax.experiments._vae_runs import vae_runs
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -24,8 +29,6 @@ _TARGET = 0.499  # The toy's.
 _SMOOTHED = 50  # Measurements of the log-variance in a mean, as the paper.
 
 _COLORS = [*(f"C{i}" for i in range(10)), "black", "gold", "navy", "lime"]
-_NETWORK = (2, 0.0)  # Its usual depth and weight decay.
-USUAL_EPOCHS = 100  # Of a run, unless it is longer.
 
 
 def draw_figures(
@@ -86,10 +89,10 @@ def draw_toy(
     for name, own in groups(rows, "estimator").items():
         by_seed = groups(own, "seed").values()
         curves[name] = {
-            key: np.stack([_column(seed, key) for seed in by_seed])
+            key: np.stack([column(seed, key) for seed in by_seed])
             for key in ("loss", "log_variance")
         }
-        curves[name]["step"] = _column(next(iter(by_seed)), "step")
+        curves[name]["step"] = column(next(iter(by_seed)), "step")
         if smoothed > 1 and curves[name]["step"].size > smoothed:
             curves[name] = _smooth(curves[name], smoothed)
     steps = max(int(curve["step"][-1]) for curve in curves.values())
@@ -126,8 +129,8 @@ def _components(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     for axis, (name, own) in zip(
         axes[0], groups(rows, "component").items(), strict=True
     ):
-        left, right = _column(own, "left"), _column(own, "right")
-        axis.bar(left, _column(own, "count"), right - left, align="edge")
+        left, right = column(own, "left"), column(own, "right")
+        axis.bar(left, column(own, "count"), right - left, align="edge")
         log_variance = math.log(float(own[0]["variance"]))
         axis.set_title(f"{name}, log variance {log_variance:.2f}", fontsize=10)
         axis.set_xlabel("nats")
@@ -147,7 +150,7 @@ def _relaxation(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     by_name = groups(rows, "estimator")
     for axis, (name, own) in zip(axes[0][1:], by_name.items(), strict=False):
         for seed in groups(own, "seed").values():
-            axis.plot(_column(seed, "u"), _column(seed, "c"), linewidth=1)
+            axis.plot(column(seed, "u"), column(seed, "c"), linewidth=1)
         axis.set_title(f"c of {name}, a line a seed")
     for axis in axes[0]:
         axis.set_xlabel("u, theta = 1/2")
@@ -181,13 +184,13 @@ def _draw_vae(
     timed = any(math.isfinite(run["milliseconds"]) for run in runs)
     for run, color in zip(runs, itertools.cycle(_COLORS)):
         for axis, unit in zip(axes[0], ("epoch", "seconds"), strict=True):
-            x = _column(run["metrics"], "epoch")
+            x = column(run["metrics"], "epoch")
             if unit == "seconds":
                 if timed and math.isnan(run["milliseconds"]):
                     continue  # Its own time is of another machine's state.
                 x = x * run["seconds_per_epoch"]
-            train = _column(run["metrics"], "elbo")
-            valid = _column(run["metrics"], "val_elbo")
+            train = column(run["metrics"], "elbo")
+            valid = column(run["metrics"], "val_elbo")
             known = np.isfinite(valid)
             label = f"{run['label']}, {run['learning_rate']:g}"
             axis.plot(x, train, "--", color=color, linewidth=0.9)
@@ -223,7 +226,7 @@ def _variance(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     axis = axes[0][0]
     for name, own in groups(rows, "estimator").items():
         axis.plot(
-            _column(own, "step"), _column(own, "gradient_variance"), label=name
+            column(own, "step"), column(own, "gradient_variance"), label=name
         )
     axis.set_yscale("log")
     axis.set_xlabel("step")
@@ -247,90 +250,3 @@ FIGURES: dict[
     "grid": _benchmark_plot.draw_grid,
     "study": _study_plots.draw_study,
 }
-
-
-def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
-    """Returns the settings and `metrics` of the runs in `results/vae/`.
-
-    `label` is the estimator, with what is not usual about it. `milliseconds` a
-    step are those of the files `vae_benchmark*.csv`, measured on an idle
-    machine, NaN if the case is not there; `seconds_per_epoch`, the time of
-    training itself, then comes from the run.
-    """
-    milliseconds = {
-        (
-            row["estimator"],
-            row["architecture"],
-            int(row.get("num_samples") or 0),
-        ): float(row["median_ms"])
-        for path in sorted(results.glob("vae_benchmark*.csv"))
-        for row in _files.read_csv(path)
-    }
-    runs = []
-    for path in sorted((results / "vae").glob("*/config.json")):
-        settings = _files.read_json(path)["settings"]
-        metrics = _files.read_csv(path.parent / "metrics.csv")
-        if not any(row.get("val_elbo") for row in metrics):
-            continue
-        last = metrics[-1]
-        steps_per_epoch = int(last["step"]) / int(last["epoch"])
-        key = tuple(
-            settings[name]
-            for name in ("estimator", "architecture", "num_samples")
-        )
-        own = 1000.0 * float(last["seconds"]) / int(last["step"])
-        usual = (settings["network_depth"], settings["network_weight_decay"])
-        measured = milliseconds.get(key) if usual == _NETWORK else None
-        step_ms = measured or own
-        summary = path.parent / "summary.json"
-        runs.append(
-            settings
-            | {
-                "name": path.parent.name,
-                "label": _label(settings, int(last["epoch"])),
-                "metrics": metrics,
-                "milliseconds": measured or math.nan,
-                "seconds_per_epoch": 1e-3 * step_ms * steps_per_epoch,
-                "summary": _files.read_json(summary)
-                if summary.exists()
-                else {},
-            }
-        )
-    return runs
-
-
-def best_by_validation(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns each label's run of the best validation ELBO."""
-    return [
-        max(own, key=lambda run: np.nanmax(_column(run["metrics"], "val_elbo")))
-        for own in groups(runs, "label").values()
-    ]
-
-
-def first_seed(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the runs of one seed: the best of several is no comparison."""
-    first = min((run["seed"] for run in runs), default=0)
-    return [run for run in runs if run["seed"] == first]
-
-
-def _label(settings: Mapping[str, Any], epochs: int) -> str:
-    """Returns the estimator, and what is not usual about its run."""
-    label = str(settings["estimator"])
-    if settings["num_samples"]:
-        label += f", K = {settings['num_samples']}"
-    depth, decay = settings["network_depth"], settings["network_weight_decay"]
-    if settings["estimator"] == "relax" and (depth, decay) != _NETWORK:
-        label += f", network {depth} layers, decay {decay:g}"
-    return label if epochs <= USUAL_EPOCHS else f"{label}, {epochs} epochs"
-
-
-def groups(rows: Sequence[Any], key: str) -> dict[Any, list[Any]]:
-    """Returns rows by the value of one of their columns."""
-    found: dict[Any, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row[key], []).append(row)
-    return found
-
-
-def _column(rows: Rows, name: str) -> np.ndarray:
-    return np.array([float(row.get(name) or "nan") for row in rows])

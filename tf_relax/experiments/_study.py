@@ -8,13 +8,13 @@ import numpy as np
 
 from tf_relax.experiments._markdown import table_of
 from tf_relax.experiments._study_cells import cell_label
-from tf_relax.experiments._study_cells import method_label
+from tf_relax.experiments._study_cells import Method
 from tf_relax.experiments._study_cells import POSTERIOR
 from tf_relax.experiments._study_cells import Run
 from tf_relax.experiments._study_cells import study_cells
 
 _EARLY = 20  # Epochs of the comparison of all estimators.
-_REFERENCE = ("leave_one_out", 2, 0.0, "constant", 0.999, 1)
+_REFERENCE = Method("leave_one_out", 2)
 
 
 def study(results: pathlib.Path) -> str:
@@ -35,7 +35,7 @@ def study(results: pathlib.Path) -> str:
         [
             [
                 cell_label(cell),
-                method_label(method),
+                method.label,
                 f"{seeds[0]['learning_rate']:g}",
                 len(seeds),
                 _mean([-_at(run, "val_elbo", _EARLY) for run in seeds], 2),
@@ -72,7 +72,7 @@ def study_estimators(results: pathlib.Path) -> str:
             lines.append(
                 [
                     cell_label(cell),
-                    method_label(method),
+                    method.label,
                     f"{seeds[0]['learning_rate']:g}",
                     len(seeds),
                     _mean(seconds[-1:], 0),
@@ -105,16 +105,16 @@ def study_rare(results: pathlib.Path) -> str:
     """
     lines = []
     for cell, methods in study_cells(results).items():
-        others = [method[:-1] for method in methods]
-        for (*method, every), seeds in methods.items():
-            if others.count(tuple(method)) > 1:
+        always = [m._replace(control_variate_every=1) for m in methods]
+        for name, (method, seeds) in zip(always, methods.items(), strict=True):
+            if always.count(name) > 1:
                 curves = seeds[0]["curves"]
                 cost = 1e3 * curves["seconds"][-1:] / curves["step"][-1]
                 lines.append(
                     [
                         cell_label(cell),
-                        method_label((*method, 1)),
-                        every,
+                        name.label,
+                        method.control_variate_every,
                         len(seeds),
                         _mean(cost, 2),
                         _last(seeds, "val_gradient_variance", 0),

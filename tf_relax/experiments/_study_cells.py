@@ -2,30 +2,52 @@
 
 from collections.abc import Mapping, Sequence
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import logging
 import numpy as np
 
 from tf_relax.experiments import _files
 
+
+class Method(NamedTuple):
+    """What a run is an example of, by its settings and the usual ones."""
+
+    estimator: str
+    num_samples: int
+    kl_warmup_epochs: float = 0.0
+    learning_rate_schedule: str = "constant"
+    optimizer: str = "adam"
+    beta2: float = 0.999
+    control_variate_every: int = 1
+
+    @property
+    def label(self) -> str:
+        """The method's name for people."""
+        usual = Method(self.estimator, self.num_samples)
+        label = self.estimator
+        if self.num_samples:
+            label += f", K = {self.num_samples}"
+        if self.kl_warmup_epochs:
+            label += f", warm-up {self.kl_warmup_epochs:g}"
+        for unusual in ("learning_rate_schedule", "optimizer"):
+            if getattr(self, unusual) != getattr(usual, unusual):
+                label += f", {getattr(self, unusual)}"
+        if self.beta2 != usual.beta2:
+            label += f", beta2 = {self.beta2:g}"
+        if self.control_variate_every > 1:
+            label += f", c learns 1 in {self.control_variate_every}"
+        return label
+
+
 Run = dict[str, Any]
 # Cell -> method -> the seeds of the method's best learning rate.
-Cells = dict[tuple[Any, ...], dict[tuple[Any, ...], list[Run]]]
+Cells = dict[tuple[Any, ...], dict[Method, list[Run]]]
 
 # Of a run's posterior, with the digits of tables.
 POSTERIOR = {"active_units": 0, "kl": 2, "posterior_entropy": 1}
 
 _CELL = ("dataset", "binarization", "architecture", "epochs")
-_METHOD = (
-    "estimator",
-    "num_samples",
-    "kl_warmup_epochs",
-    "learning_rate_schedule",
-    "optimizer",
-    "beta2",
-    "control_variate_every",
-)
 # What settles the milliseconds of a step.
 _COST = (
     "architecture",
@@ -36,18 +58,15 @@ _COST = (
 )
 # Of runs, and of benchmarks, that had no such setting.
 _BEFORE: Run = {"control_variate_every": 1, "optimizer": "adam"}
-_USUAL_BETA2 = 0.999
 
 
 def study_cells(results: pathlib.Path) -> Cells:
     """Returns the settings and measurements of `results/study/*/`.
 
     A cell is a data set, a binarisation, an architecture and the epochs of the
-    run; a method is an estimator, its samples, the length of the warm-up, the
-    schedule of the learning rate, the optimizer, Adam's beta2 and how rarely
-    the control variate learns. Its best rate is, of those that have the most
-    seeds, that of the best last validation ELBO, mean over the seeds. A
-    sweep's replicas are runs like others.
+    run. A method's best rate is, of those that have the most seeds, that of
+    the best last validation ELBO, mean over the seeds. A sweep's replicas are
+    runs like others.
 
     Each run has its settings and `curves`, at the epochs of evaluations:
     `epoch`, `seconds`, and the columns of `metrics.csv` and `posterior.csv`,
@@ -59,9 +78,8 @@ def study_cells(results: pathlib.Path) -> Cells:
     found: dict[Any, dict[Any, dict[float, list[Run]]]] = {}
     for path in sorted((results / "study").glob("*/config.json")):
         for run in _readable_runs(path, milliseconds):
-            cell, method = (
-                tuple(run[name] for name in names) for names in (_CELL, _METHOD)
-            )
+            cell = tuple(run[name] for name in _CELL)
+            method = Method(*(run[name] for name in Method._fields))
             rates = found.setdefault(cell, {}).setdefault(method, {})
             rates.setdefault(run["learning_rate"], []).append(run)
     return {
@@ -77,25 +95,6 @@ def cell_label(cell: tuple[Any, ...]) -> str:
     """Returns a cell's name for people."""
     *data, epochs = cell
     return f"{' '.join(data)}, {epochs} epochs"
-
-
-def method_label(method: tuple[Any, ...]) -> str:
-    """Returns a method's name for people."""
-    estimator, num_samples, warmup, schedule, optimizer, beta2, every = method
-    label = str(estimator)
-    if num_samples:
-        label += f", K = {num_samples}"
-    if warmup:
-        label += f", warm-up {warmup:g}"
-    if schedule != "constant":
-        label += f", {schedule}"
-    if optimizer != "adam":
-        label += f", {optimizer}"
-    if beta2 != _USUAL_BETA2:
-        label += f", beta2 = {beta2:g}"
-    if every > 1:
-        label += f", c learns 1 in {every}"
-    return label
 
 
 def _milliseconds(results: pathlib.Path) -> dict[tuple[str, ...], float]:

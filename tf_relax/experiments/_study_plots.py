@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_relax.experiments import _plots
 from tf_relax.experiments._study_cells import cell_label
-from tf_relax.experiments._study_cells import method_label
+from tf_relax.experiments._study_cells import Method
 from tf_relax.experiments._study_cells import study_cells
 
 _PANELS = (
@@ -37,7 +37,7 @@ def draw_study(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
                 axis.plot(
                     seeds[0]["curves"][x],
                     np.mean([run["curves"][y] for run in seeds], 0),
-                    label=method_label(method),
+                    label=method.label,
                     **looks[method],
                 )
             axis.set_xlabel("seconds on two cores" if x == "seconds" else x)
@@ -59,17 +59,19 @@ def draw_study(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     return drawn
 
 
-def _looks(methods: list[tuple[Any, ...]]) -> dict[Any, dict[str, Any]]:
+def _looks(methods: list[Method]) -> dict[Method, dict[str, Any]]:
     """Returns a colour for each estimator, a line for each way to use it."""
-    estimators = list(dict.fromkeys(method[0] for method in methods))
+    estimators = list(dict.fromkeys(method.estimator for method in methods))
     ways = {
-        name: [method for method in methods if method[0] == name]
+        name: [method for method in methods if method.estimator == name]
         for name in estimators
     }
     return {
         method: {
-            "color": _COLOURS[estimators.index(method[0]) % len(_COLOURS)],
-            "ls": _STYLES[ways[method[0]].index(method) % len(_STYLES)],
+            "color": _COLOURS[
+                estimators.index(method.estimator) % len(_COLOURS)
+            ],
+            "ls": _STYLES[ways[method.estimator].index(method) % len(_STYLES)],
             "marker": "o",
             "ms": 3,
         }

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tf_relax.experiments._figures import best_by_validation
-from tf_relax.experiments._figures import first_seed
-from tf_relax.experiments._figures import groups
-from tf_relax.experiments._figures import USUAL_EPOCHS
-from tf_relax.experiments._figures import vae_runs
 from tf_relax.experiments._markdown import table_of
+from tf_relax.experiments._vae_runs import best_by_validation
+from tf_relax.experiments._vae_runs import first_seed
+from tf_relax.experiments._vae_runs import groups
+from tf_relax.experiments._vae_runs import USUAL_EPOCHS
+from tf_relax.experiments._vae_runs import vae_runs
 
 # -ELBO of training and validation at an epoch, read out of the paper's curves:
 # (data set, architecture, estimator) -> (epoch, training, validation).

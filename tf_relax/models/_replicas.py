@@ -23,8 +23,9 @@ class Replicas:
     Weights and optimizer state have a leading axis of replicas. A step is
     `tf.vectorized_map` over the gradients of one model, a pure function of
     (weights, images, seed), then one step of the optimizer, which is
-    elementwise. The replicas may differ in their weights, and so in the temperatures that they
-    start from; in seed; in learning rates; and in weight decay.
+    elementwise. The replicas may differ in their weights, and so in the
+    temperatures that they start from; in seed; in learning rates; and in
+    weight decay.
 
     Args:
       models: of the same architecture, estimator and images. They need no
