@@ -338,9 +338,32 @@ def test_a_schedule_counts_the_steps_of_its_own_optimizer():
         decay_steps=60,
         control_variate_every=3,
     )
-    of_model, of_variate = _vae_model.learning_rates(settings)
-    np.testing.assert_allclose(of_model(30), of_variate(10), rtol=1e-6)
-    assert float(of_model(60)) == float(of_variate(20)) == 0.0
+    rates = [
+        keras.optimizers.schedules.deserialize(x.get_config()["learning_rate"])
+        for x in _vae_model.make_optimizers(settings)
+    ]
+    np.testing.assert_allclose(rates[0](30), rates[1](10), rtol=1e-6)
+    assert [
+        float(rate(n)) for rate, n in zip(rates, (60, 20), strict=True)
+    ] == [
+        0.0,
+        0.0,
+    ]
+
+
+def test_the_optimizer_is_of_the_model_alone():
+    settings = experiments.VAESettings(
+        optimizer="sgd",
+        learning_rate=0.1,
+        momentum=0.8,
+        beta2=0.99,
+        control_variate_learning_rate_factor=0.01,
+    )
+    sgd, adam = _vae_model.make_optimizers(settings)
+    assert isinstance(sgd, keras.optimizers.SGD) and sgd.momentum == 0.8
+    assert isinstance(adam, keras.optimizers.Adam) and adam.beta_2 == 0.99
+    np.testing.assert_allclose(float(sgd.learning_rate), 0.1, rtol=1e-6)
+    np.testing.assert_allclose(float(adam.learning_rate), 0.001, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -353,10 +376,21 @@ def test_a_schedule_counts_the_steps_of_its_own_optimizer():
             {"learning_rate_schedule": "exponential", "decay_steps": 5},
             "needs final_learning_rate",
         ),
+        ({"optimizer": "sdg"}, "Unknown optimizer .*Did you mean 'sgd'"),
+        ({"momentum": 0.5}, "adam has no momentum.*=0.5"),
         ({"variance_of": "relax,rebarr"}, "Did you mean 'rebar'"),
         ({"variance_of": "relax,"}, "Unknown estimator ''"),
     ],
-    ids=["schedule", "steps", "constant", "final", "variance_of", "comma"],
+    ids=[
+        "schedule",
+        "steps",
+        "constant",
+        "final",
+        "optimizer",
+        "momentum",
+        "variance_of",
+        "comma",
+    ],
 )
 def test_wrong_settings_are_named(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):

@@ -29,6 +29,7 @@ def _exponential(rate: float, steps: int, end: float) -> Any:
     return keras.optimizers.schedules.ExponentialDecay(rate, steps, end)
 
 
+_MOMENTUM = 0.9  # By default.
 # Of (learning rate or schedule, settings).
 OPTIMIZERS: dict[str, Callable[[Any, Any], Any]] = {
     "adam": lambda rate, its: keras.optimizers.Adam(rate, beta_2=its.beta2),
@@ -113,7 +114,7 @@ class VAESettings:
         LARGEST_BETA,
     )
     momentum: float = setting(
-        0.9, "Of sgd: what a step keeps of the last one.", 0.0, LARGEST_BETA
+        _MOMENTUM, "Of sgd: what a step keeps of the last.", 0.0, LARGEST_BETA
     )
     learning_rate_schedule: str = setting(
         "constant", "Of both optimizers.", choices=SCHEDULES
@@ -244,10 +245,17 @@ def make_optimizers(settings: VAESettings) -> list[Any]:
     """Returns the optimizers of the model and of the control variate.
 
     Raises:
-      ValueError: if one is unknown, or a schedule is, or has no length.
+      ValueError: if one is unknown or has no momentum, or a schedule is unknown
+        or has no length.
     """
     if settings.optimizer not in OPTIMIZERS:
         raise ValueError(unknown("optimizer", settings.optimizer, OPTIMIZERS))
+    if settings.optimizer != "sgd" and settings.momentum != _MOMENTUM:
+        raise ValueError(
+            f"optimizer={settings.optimizer} has no momentum. Received: "
+            f"momentum={settings.momentum:g}. Choose optimizer=sgd, or leave "
+            "it out."
+        )
     of_model, of_variate = _learning_rates(settings)
     return [
         OPTIMIZERS[settings.optimizer](of_model, settings),
