@@ -201,13 +201,32 @@ def test_rebar_of_a_black_box():
 
 
 def test_rebar_of_a_black_box_in_graph_mode():
-    @tf.function
+    @tf.function(autograph=False)
     def gradient():
         return _Q.rebar_gradient(_black_box, seed=_SEED).gradients
 
-    # TensorFlow's own: a tensor of the graph is no NumPy array.
-    with pytest.raises(NotImplementedError, match="numpy"):
+    with pytest.raises(ValueError, match="REBAR.*RELAX with a .*Network"):
         gradient()
+
+
+@pytest.mark.parametrize("estimator", [tfr.LeaveOneOut(), tfr.REBAR()])
+def test_an_f_that_branches_on_a_tensor(estimator):
+    """Called from Python, its variables would lose their gradient."""
+    w = tf.Variable(2.0)
+
+    def f(b):
+        total = w * tf.reduce_sum(b, -1)
+        return total if tf.reduce_sum(b) > 2.0 else -total
+
+    def gradient(f):
+        with tf.GradientTape() as tape:
+            loss = tfr.expectation(f, _Q, estimator=estimator, seed=_SEED)
+        return tape.gradient(loss, w)
+
+    graph = tf.function(gradient, autograph=False)
+    with pytest.raises((TypeError, ValueError), match=r"tf\.function\(f\)"):
+        graph(f)
+    np.testing.assert_allclose(graph(tf.function(f)), gradient(f), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,28 @@ def test_variables_are_tracked():
     variable = tf.Variable([0.1, 0.2])
     q = tfrd.Bernoulli(logits=variable)
     assert [v is variable for v in q.trainable_variables] == [True]
+
+
+def test_autograph_converts_the_library_and_f(monkeypatch):
+    """Which is in every `tf.function` of users; most tests go without it."""
+    warnings = []
+    monkeypatch.setattr(
+        tf.get_logger(), "warning", lambda *a: warnings.append(a)
+    )
+    family = cases.FAMILIES["bernoulli"]
+
+    def f(b):
+        return family.f(b) if tf.reduce_sum(b) > 0.0 else tf.zeros_like(b[:, 0])
+
+    def gradients(estimator, f):
+        return estimator.estimate(f, family.rows(5), seed=_SEED).gradients
+
+    for estimator, g in (
+        (tfr.LeaveOneOut(), f),
+        (tfr.RELAX(tfr.control_variates.Network((3,))), family.f),
+        (tfr.REBAR(), family.f),
+    ):
+        expected = gradients(estimator, g)["logits"]
+        found = tf.function(gradients)(estimator, g)["logits"]
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert not warnings

@@ -77,7 +77,7 @@ def bind(
             shape = None if context is None else tuple(context.shape)
             control_variate.build(tuple(z.shape), shape)
         layer: Any = control_variate  # Keras has no types.
-        c: Any = functools.partial(
+        c = functools.partial(
             layer,
             f=f,
             squash=distribution.squash,

@@ -12,6 +12,13 @@ from tf_relax.control_variates._base import ControlVariate
 from tf_relax.control_variates._layer_function import LayerFunction
 
 
+# What NumPy and `if b > 0` raise in graph mode.
+_NOT_TRACEABLE = (
+    NotImplementedError,
+    tf.errors.OperatorNotAllowedInGraphError,
+)
+
+
 class NotDifferentiableError(ValueError):
     """An f was differentiated that TensorFlow does not see into."""
 
@@ -100,12 +107,20 @@ def differentiable_value(
       user: what needs it, for the error.
 
     Raises:
-      NotDifferentiableError: if TensorFlow cannot differentiate f. The
-        estimate would be biased in silence.
+      NotDifferentiableError: if TensorFlow cannot trace or differentiate f.
+        The estimate would be biased in silence.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(point)
-        value = tf.convert_to_tensor(f(point))
+        try:
+            value = tf.convert_to_tensor(f(point))
+        except _NOT_TRACEABLE as error:
+            raise NotDifferentiableError(
+                f"{user} needs an f that TensorFlow can trace. Received: f "
+                f"that raises {type(error).__name__}. If it branches in Python "
+                "on a tensor, use `tf.cond`, or pass `tf.function(f)`. Use "
+                "RELAX with a control_variates.Network for a black box."
+            ) from error
     # In graph mode this second derivative is pruned.
     if tape.gradient(value, point) is None:
         raise NotDifferentiableError(

@@ -1,6 +1,7 @@
 """Evaluation of `f` and of control variates, and the checks of their shapes."""
 
 from collections.abc import Callable, Sequence
+import contextlib
 from typing import Any
 
 from absl import logging
@@ -33,6 +34,8 @@ def evaluate(
       draw: of the first of them; says which shapes f may return.
 
     Raises:
+      TypeError: if `f` cannot be traced and uses variables, which would get no
+        gradient.
       ValueError: if the value is not floating, or has another shape.
     """
     if tf.executing_eagerly():
@@ -41,6 +44,7 @@ def evaluate(
         try:
             value = f(*samples)
         except _NOT_TRACEABLE as error:
+            _check_no_variables(f, samples, error)
             value = _call_python(f, samples, draw, error)
     value = tf.convert_to_tensor(value)
     _check_value(value, samples[0].shape, draw)
@@ -111,6 +115,31 @@ def expand_like(value: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     return value[(...,) + (tf.newaxis,) * missing]
 
 
+def _check_no_variables(
+    f: Callable[..., Any], samples: Sequence[tf.Tensor], error: Exception
+) -> None:
+    """Raises a TypeError if f, up to where its trace fails, uses variables."""
+    with (
+        tf.GradientTape() as tape,
+        contextlib.suppress(*_NOT_TRACEABLE),
+    ):
+        f(*samples)
+    names = [variable.name for variable in tape.watched_variables()]
+    if names:
+        raise TypeError(
+            "`f` uses variables and cannot be traced by TensorFlow, so that "
+            "they would get no gradient. Received: f that uses "
+            f"{', '.join(names[:3])} and raises {_first_line(error)} If it "
+            "branches in Python on a tensor, use `tf.cond`, or pass "
+            "`tf.function(f)`."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    line = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}: {line.rstrip('.')}."
+
+
 def _call_python(
     f: Callable[..., Any],
     samples: Sequence[tf.Tensor],
@@ -118,10 +147,9 @@ def _call_python(
     error: Exception,
 ) -> tf.Tensor:
     logging.warning(
-        "f cannot be traced by TensorFlow (%s: %s); it is called from Python "
-        "at every step. No tape sees into it, and XLA cannot compile it.",
-        type(error).__name__,
-        str(error).strip().split("\n")[0],
+        "f cannot be traced by TensorFlow; it is called from Python at every "
+        "step. No tape sees into it, and XLA cannot compile it. %s",
+        _first_line(error),
     )
 
     def call(*samples: tf.Tensor) -> tf.Tensor:
