@@ -488,6 +488,11 @@ def test_a_replica_that_is_not_finite_does_not_stop_the_others(
     assert caplog.text.count("The others go on") == 1
     assert summary["best"]["replica"] == 0
     assert summary["replicas"][1]["valid_elbo"] is None
+    caplog.clear()
+    with caplog.at_level("WARNING"):
+        _sweep_run(tmp_path, learning_rate="0.01,1e38", steps=12)
+    assert caplog.text.count("was not finite when it was saved") == 1
+    assert "not finite from step" not in caplog.text
     with pytest.raises(FloatingPointError, match="No replica is left"):
         _sweep_run(tmp_path / "all", learning_rate="1e38,2e38")
     assert not (tmp_path / "all" / "checkpoints").exists()

@@ -255,15 +255,47 @@ def test_models_that_are_no_replicas_are_refused(models, rates, message):
             r"alike.*beta_2=\[0\.9, 0\.99\]",
         ),
         ([("Adam", {"clipnorm": 1.0})] * 2, "have no `clipnorm`.*=1.0"),
+        (
+            [("SGD", {"learning_rate": lambda: 0.1})],
+            "numbers or schedules.*lambda",
+        ),
     ],
-    ids=["kind", "kinds", "alike", "clipnorm"],
+    ids=["kind", "kinds", "alike", "clipnorm", "callable"],
 )
 def test_optimizers_that_cannot_be_replicated_are_refused(optimizers, message):
     made = [o if isinstance(o, tuple) else (o, {}) for o in optimizers]
     with pytest.raises(ValueError, match=message):
-        replicated(
-            [getattr(keras.optimizers, name)(0.1, **kw) for name, kw in made]
-        )
+        replicated([getattr(keras.optimizers, n)(**kw) for n, kw in made])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("adam", "a list with one entry a model. Received: 'adam'"),
+        (keras.optimizers.SGD(), "a list with one entry a model.*SGD"),
+        (["adam", "adam"], "Received: str"),
+    ],
+)
+def test_what_is_no_list_of_optimizers_is_named(given, message):
+    models = [_model("linear1", "relax", run) for run in _RUNS[:2]]
+    good = [keras.optimizers.Adam(0.1) for _ in models]
+    for optimizers in ((given,), (good, given)):
+        with pytest.raises(ValueError, match=message):
+            Replicas(models, *optimizers)
+
+
+def test_what_an_optimizer_has_learned_is_not_dropped_unseen():
+    adam = keras.optimizers.Adam(0.1)
+    adam.build([keras.Variable(np.ones(2, "float32"))])
+    with pytest.raises(ValueError, match="must be new"):
+        replicated([adam])
+
+
+def test_images_need_an_axis_of_seeds():
+    replicas = _replicas("linear1", "relax", jit_compile=False)
+    for shape in ((8, _PIXELS), (8, 3, _PIXELS)):
+        with pytest.raises(ValueError, match=r"\[K \* B, 2, D\].*\[0, 3\]"):
+            replicas.train(np.zeros(shape, np.uint8))
 
 
 def _sweep(out, **settings):

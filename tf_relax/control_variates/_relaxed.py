@@ -11,7 +11,6 @@ import tensorflow as tf
 from tf_relax.control_variates._base import ControlVariate
 from tf_relax.control_variates._layer_function import LayerFunction
 
-
 # What NumPy and `if b > 0` raise in graph mode.
 _NOT_TRACEABLE = (
     NotImplementedError,

@@ -159,7 +159,14 @@ class _Loop:
             if runs[0].posterior
             else None
         )
-        self._not_finite: set[int] = set()  # Which was said already.
+        # Of which it was said already.
+        self._not_finite = set(replicas.not_finite()) if epoch else set()
+        for replica in sorted(self._not_finite):
+            logging.warning(
+                "Replica %s was not finite when it was saved. The others go "
+                "on.",
+                _sweep_files.key(runs, replica),
+            )
         self._rows = _files.rows_until(out / "metrics.csv", epoch)
         self._seconds = float(self._rows[-1]["seconds"]) if self._rows else 0.0
 
@@ -195,7 +202,8 @@ class _Loop:
                 elbos.append(self._replicas.train(batch).numpy())
             self._first_call = contextlib.nullcontext
             done += self._replicas.steps_per_call
-            bar.update(min(done, bar.target), [("elbo", elbos[-1].max())])
+            best = np.fmax.reduce(elbos[-1])  # NaN only if all are.
+            bar.update(min(done, bar.target), [("elbo", best)])
             if self._replicas.step >= self._steps:
                 break
         for source in self._sources:

@@ -120,6 +120,11 @@ def check_alike(models: Sequence[Any], **lists: Sequence[Any]) -> None:
     if not models:
         raise ValueError("There must be a model at least. Received: none.")
     for name, values in lists.items():
+        if not isinstance(values, Sequence) or isinstance(values, str):
+            raise ValueError(
+                f"`{name}` must be a list with one entry a model. Received: "
+                f"{values!r}."
+            )
         if len(values) != len(models):
             raise ValueError(
                 f"`{name}` must have one entry a model. Received: "
@@ -141,6 +146,17 @@ def _kind(model: Any) -> dict[str, Any]:
         "num_samples": model.num_samples,
         "shapes": [tuple(v.shape) for v in model.weights],
     }
+
+
+def check_sources(x: Any, sources: Sequence[int], *, by_row: bool) -> None:
+    """Raises a ValueError if what replicas are given has no axis of seeds."""
+    shape = np.shape(x)
+    expected = f"[K * B, {len(sources)}" + ("]" if by_row else ", D]")
+    if len(shape) != 3 - by_row or shape[1] != len(sources):
+        raise ValueError(
+            f"`images` must be {expected}: those of K steps of B images, of "
+            f"each of the seeds {list(sources)}. Received: shape={shape}."
+        )
 
 
 def check_range(name: str, x: Any) -> None:

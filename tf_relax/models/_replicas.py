@@ -12,6 +12,7 @@ from tf_relax.models import _steps
 from tf_relax.models._checks import check_alike
 from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_rhythm
+from tf_relax.models._checks import check_sources
 from tf_relax.models._replicated_optimizer import replicated
 from tf_relax.models._stack import Stack
 from tf_relax.models._stacked_model import StackedModel
@@ -75,10 +76,6 @@ class Replicas:
         jit_compile: bool = True,
     ) -> None:
         """See the class."""
-        if control_variate_optimizers is None:
-            control_variate_optimizers = [
-                _optimizers.of_control_variates(None, o) for o in optimizers
-            ]
         if weight_decays is None:
             weight_decays = [1.0] * len(models)
         if kl_warmup_steps is None:
@@ -86,10 +83,18 @@ class Replicas:
         check_alike(
             models,
             optimizers=optimizers,
-            control_variate_optimizers=control_variate_optimizers,
             weight_decays=weight_decays,
             kl_warmup_steps=kl_warmup_steps,
         )
+        self.optimizer = replicated(optimizers)
+        if control_variate_optimizers is None:
+            control_variate_optimizers = [
+                _optimizers.of_control_variates(None, o) for o in optimizers
+            ]
+        check_alike(
+            models, control_variate_optimizers=control_variate_optimizers
+        )
+        self.control_variate_optimizer = replicated(control_variate_optimizers)
         check_rhythm(steps_per_call, control_variate_every)
         self.model = models[0]
         self.steps_per_call = steps_per_call
@@ -99,8 +104,6 @@ class Replicas:
             check_range("images", images)
         self._images = None if images is None else tf.constant(images)
         self._stacked = StackedModel(models, weight_decays, jit_compile)
-        self.optimizer = replicated(optimizers)
-        self.control_variate_optimizer = replicated(control_variate_optimizers)
         self.optimizer.build(self._stacked.trained.stacked)
         self.control_variate_optimizer.build(self._stacked.learned.stacked)
         self._train, self._pretrain, self._measure = (
@@ -141,7 +144,11 @@ class Replicas:
 
         Returns:
           The mean ELBO of each replica, in nats, `[R]`.
+
+        Raises:
+          ValueError: if the axis of seeds is missing or of another size.
         """
+        check_sources(images, self.sources, by_row=self._images is not None)
         return self._train(tf.convert_to_tensor(images))
 
     def fit_control_variates(

@@ -89,25 +89,38 @@ def replicated(optimizers: Sequence[Any]) -> Any:
             f"{' or all of '.join(kind.__name__ for kind in _KINDS)}. "
             f"Received: {', '.join(kind.__name__ for kind in kinds)}."
         )
+    if any(optimizer.built for optimizer in optimizers):
+        raise ValueError(
+            "The optimizers of replicas must be new: what they have learned is "
+            "not taken over. Received: one that has been built."
+        )
+    rates = _Rates([_rate(optimizer) for optimizer in optimizers])
     configs = [optimizer.get_config() for optimizer in optimizers]
     for name in configs[0]:
         values = [config.get(name) for config in configs]
         if name in _REFUSED and any(values):
             raise ValueError(
-                f"The optimizers of replicas have no `{name}`. Received: "
-                f"{name}={next(filter(None, values))}."
+                f"The optimizers of replicas have no `{name}`, which is not "
+                "done element by element. Received: "
+                f"{name}={next(filter(None, values))}. `weight_decays` are of "
+                "the replicas."
             )
         if name not in _OWN and any(value != values[0] for value in values):
             raise ValueError(
                 "The optimizers of replicas must be alike but for their "
                 f"learning rates. Received: {name}={values}."
             )
-    rates = _Rates([_rate(config["learning_rate"]) for config in configs])
     return _KINDS[kinds[0]](**configs[0] | {"learning_rate": rates})
 
 
-def _rate(config: Any) -> Any:
-    """Returns the learning rate or schedule that a configuration holds."""
-    if isinstance(config, dict):
-        return keras.optimizers.schedules.deserialize(config)
-    return config
+def _rate(optimizer: Any) -> Any:
+    """Returns an optimizer's learning rate or schedule."""
+    rate = optimizer._learning_rate  # `learning_rate` is its value now.
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return rate
+    if callable(rate):
+        raise ValueError(
+            "The learning rates of replicas must be numbers or schedules of "
+            f"Keras. Received: {rate!r}."
+        )
+    return float(optimizer.learning_rate)
