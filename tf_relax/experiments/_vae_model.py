@@ -127,7 +127,8 @@ class VAESettings:
     )
     control_variate_learning_rate_factor: float = setting(
         1.0,
-        "Learning rate of its adam, in units of learning_rate.",
+        "Learning rate of its adam, in units of learning_rate; sgd's are "
+        "larger and want less than 1.",
         0.0,
         section="Control variate",
     )

@@ -120,7 +120,7 @@ def check_alike(models: Sequence[Any], **lists: Sequence[Any]) -> None:
     if not models:
         raise ValueError("There must be a model at least. Received: none.")
     for name, values in lists.items():
-        if not isinstance(values, Sequence) or isinstance(values, str):
+        if isinstance(values, str) or not hasattr(values, "__len__"):
             raise ValueError(
                 f"`{name}` must be a list with one entry a model. Received: "
                 f"{values!r}."
