@@ -40,4 +40,5 @@ class Function(ControlVariate):
         del squash, context
         if f is None:
             raise ValueError("`Function` needs f. Received: f=None.")
-        return tf.cast(differentiable_value(f, z, "`Function`"), z.dtype)
+        user = "MuProp, DoubleCV and the like (`Function`)"
+        return tf.cast(differentiable_value(f, z, user), z.dtype)
