@@ -299,8 +299,8 @@ _FEW_DRAWS = 50_000  # Enough for most.
 LOOKS = 2  # At these and those; they share the rate of false failures.
 _MOST_EVALUATED = 2**21  # Of outcomes that one test looks at.
 
-# Without AutoGraph, which takes longer than the rest of a trace. Users' own
-# functions have it: see test_tfp.
+# Without AutoGraph, which would rewrite the library first. Users' functions
+# have it: see test_tfp.
 _graph = functools.partial(tf.function, autograph=False)
 MODES = {
     "eager": lambda function: function,

@@ -254,7 +254,7 @@ def test_models_that_are_no_replicas_are_refused(models, rates, message):
             [("Adam", {"beta_2": 0.9}), ("Adam", {"beta_2": 0.99})],
             r"alike.*beta_2=\[0\.9, 0\.99\]",
         ),
-        ([("Adam", {"clipnorm": 1.0})] * 2, "have no `clipnorm`.*=1.0"),
+        ([("Adam", {"clipnorm": 1.0})] * 2, "cannot have `clipnorm`.*=1.0"),
         (
             [("SGD", {"learning_rate": lambda: 0.1})],
             "numbers or schedules.*lambda",

@@ -54,6 +54,7 @@ _COST = (
     "estimator",
     "num_samples",
     "batch_size",
+    "optimizer",
     "control_variate_every",
 )
 # Of runs, and of benchmarks, that had no such setting.

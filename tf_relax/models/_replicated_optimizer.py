@@ -8,7 +8,7 @@ import tensorflow as tf
 
 # What may differ between the optimizers of replicas.
 _OWN = ("name", "learning_rate")
-# What none may do: not elementwise, or not without `fit`.
+# What none may do: it looks at whole variables, or it is not in the step.
 _REFUSED = (
     "weight_decay",
     "clipnorm",
@@ -100,10 +100,9 @@ def replicated(optimizers: Sequence[Any]) -> Any:
         values = [config.get(name) for config in configs]
         if name in _REFUSED and any(values):
             raise ValueError(
-                f"The optimizers of replicas have no `{name}`, which is not "
-                "done element by element. Received: "
-                f"{name}={next(filter(None, values))}. `weight_decays` are of "
-                "the replicas."
+                f"The optimizers of replicas cannot have `{name}`: they take "
+                "steps of Adam or SGD, element by element. Received: "
+                f"{name}={next(filter(None, values))}. Leave it out."
             )
         if name not in _OWN and any(value != values[0] for value in values):
             raise ValueError(
