@@ -44,7 +44,8 @@ test: .venv/.installed-test
 test-oldest: .venv-oldest/.installed
 	.venv-oldest/bin/python -m pytest -n $(WORKERS) \
 	  tests/test_import.py tests/test_tfp.py tests/test_keras.py \
-	  tests/test_models.py tests/test_docstrings.py tests/test_unbiased.py \
+	  tests/test_models.py tests/test_sweep.py tests/test_docstrings.py \
+	  tests/test_unbiased.py \
 	  -k "not test_unbiased or rebar- or relax- or lax- or leave_one_out_k2" \
 	  $(ARGS)
 

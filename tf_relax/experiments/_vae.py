@@ -256,7 +256,8 @@ def _evaluate(
             images, batch_size=EVALUATION_BATCH, verbose=0, return_dict=True
         )
         del result["loss"]  # It is -ELBO.
-        summary |= {f"{split}_{name}": x for name, x in result.items()}
+        # Keras 3.12 has tensors here.
+        summary |= {f"{split}_{name}": float(x) for name, x in result.items()}
     return summary
 
 
