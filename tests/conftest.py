@@ -108,6 +108,26 @@ def _compiled_programs_are_freed():
     gc.collect()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_the_tuner_of_tf_data():
+    """Datasets are read without tf.data's autotuning.
+
+    Told to stop, its thread asks too early whether it was, where it wakes
+    before the one that stops it goes on, as on busy cores, and sleeps on for
+    as long as the run has lasted, up to a minute, and `fit` with it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    read = tf.data.Dataset.__iter__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            tf.data.Dataset,
+            "__iter__",
+            lambda self: read(self.with_options(options)),
+        )
+        yield
+
+
 @pytest.fixture
 def float64():
     """Models are made in float64."""
