@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import os
 import pathlib
 import random
 
@@ -10,6 +11,9 @@ import keras
 import pytest
 import tensorflow as tf
 
+# LLVM does not polish programs that run a few times. XLA reads this at the
+# first of them.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # One thread a worker: more would only wait for each other.
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.threading.set_intra_op_parallelism_threads(1)
