@@ -116,9 +116,8 @@ def _compiled_programs_are_freed():
 def _no_waiting_for_the_tuner_of_tf_data():
     """Datasets are read without tf.data's autotuning.
 
-    Told to stop, its thread asks too early whether it was, where it wakes
-    before the one that stops it goes on, as on busy cores, and sleeps on for
-    as long as the run has lasted, up to a minute, and `fit` with it.
+    On busy cores its thread, told to stop, may wake before the flag that says
+    so is set, and sleep on, for up to a minute, in which `fit` waits for it.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

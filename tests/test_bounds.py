@@ -275,3 +275,49 @@ def test_a_vae_trains_the_bound_with_log_q(architecture):
     )
     history = vae.fit(images, epochs=30, batch_size=6, verbose=0)
     assert history.history["elbo"][-1] > before["elbo"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_log_joint_may_have_another_dtype(dtype):
+    q = tfrd.Bernoulli(logits=tf.constant(_LOGITS, dtype))
+    arguments = dict(estimator=tfr.VIMCO(), num_samples=3, seed=(0, 0))
+    log_joint = lambda b: np.sum(np.asarray(b), -1, dtype="float64") - 4.0
+    bound = tfr.multi_sample_bound(log_joint, q, **arguments)
+    again = tfr.multi_sample_bound(
+        lambda b: tf.reduce_sum(tf.cast(b, tf.float32), -1) - 4.0,
+        q,
+        **arguments,
+    )
+    np.testing.assert_allclose(float(bound), float(again), rtol=1e-6)
+
+
+def test_what_is_no_log_joint_or_no_single_distribution_is_named():
+    q = tfrd.Bernoulli(logits=_LOGITS)
+    arguments = dict(estimator=tfr.VIMCO(), seed=(0, 0))
+    with pytest.raises(ValueError, match="`log_joint` must return floating"):
+        tfr.multi_sample_bound(
+            lambda b: tf.cast(tf.reduce_sum(b, -1), tf.int32), q, **arguments
+        )
+    chain = tfrd.Chain(q, lambda b: tfrd.Bernoulli(logits=b))
+    with pytest.raises(TypeError, match="an estimator for each layer"):
+        tfr.multi_sample_bound(lambda *b: 0.0, chain, **arguments)
+
+
+def test_vimco_is_finite_where_some_samples_are_impossible():
+    f = lambda b: tf.where(
+        b[..., 0] > 0.5, tf.constant(np.inf, b.dtype), tf.reduce_sum(b, -1)
+    )
+    logits = tf.constant([0.0, 0.5, 1.0], tf.float64)
+    q = tfrd.Bernoulli(logits=logits)
+    estimate = tfr.VIMCO().estimate(f, q, seed=(0, 0), num_samples=5)
+    b = estimate.sample.numpy()
+    w = np.exp(-f(estimate.sample).numpy())
+    assert 0 < np.sum(w == 0.0) <= 3
+    bound, expected = np.log(w.mean()), 0.0
+    for k in range(5):
+        others = np.delete(w, k)
+        own = np.prod(others) ** 0.25  # Their geometric mean.
+        without = np.log((others.sum() + own) / 5)
+        score = b[k] - 1.0 / (1.0 + np.exp(-logits.numpy()))
+        expected = expected - (bound - without) * score
+    np.testing.assert_allclose(estimate.gradients["logits"], expected)

@@ -115,12 +115,22 @@ def test_help_names_the_command_that_was_called():
         ("sweep --out={folder}", "must be what a run writes"),
         ("toy --out={new} --estimator=reinforce,relx", "mean 'relax'"),
         ("toy --out={new} --target=1e30", "from -1000 to 1000"),
-        ("compare --out={new} --problem=blackbox", "mean 'black_box'"),
-        ("compare --out={new} --model={file}", "cannot be loaded as a .keras"),
+        ("compare --out={new}.csv --problem=blackbox", "mean 'black_box'"),
+        ("compare --out={new}.csv --model={file}", "be loaded as a .keras"),
+        ("compare --out={run}/summary.json", "must end in .csv"),
+        ("compare --out={run}/summary.csv", "replace {run}/summary.json"),
+        (
+            "eval_vae {file} --out={run}/metrics.csv",
+            "replace {run}/metrics.csv",
+        ),
+        ("eval_vae {file} --out={file}", "must end in .csv"),
         ("compare --out={folder}", "must be a file. Received: the folder"),
         ("benchmark --out={new} --suite=vea", "mean 'vae'"),
-        ("benchmark --out={new} --steps_per_call=abc", "steps_per_call=abc"),
-        ("components --out={new} --model={new}", "No model at {new}"),
+        (
+            "benchmark --out={new}.csv --steps_per_call=abc",
+            "steps_per_call=abc",
+        ),
+        ("components --out={new}.csv --model={new}", "No model at {new}"),
         ("figures --out={new} --figure=toi", "mean 'toy'"),
         ("figures --out={new} --results={folder}", "the column 'estimator'"),
         ("tables --chek", "Did you mean: check"),
@@ -144,7 +154,7 @@ def test_help_names_the_command_that_was_called():
 def test_a_mistake_is_one_message(arguments, message, tmp_path):
     places = {
         name: tmp_path / name
-        for name in ("new", "file", "flags", "binary", "folder")
+        for name in ("new", "file", "flags", "binary", "folder", "run")
     }
     places["file"].write_text("x")
     places["flags"].write_text("# A comment.\n--architecture=lineer1\n")
@@ -153,6 +163,9 @@ def test_a_mistake_is_one_message(arguments, message, tmp_path):
     (places["folder"] / "toy" / "metrics.csv").write_text("a,b\n1,2\n")
     for name in ("config.json", "checkpoint.npz"):
         (places["folder"] / name).write_text("{}")
+    places["run"].mkdir()
+    for name in ("config.json", "summary.json", "metrics.csv"):
+        (places["run"] / name).write_text("x")
     name, *words = arguments.format(**places).split()
     with (
         mock.patch.object(datasets, "load", _load_few_or_fail),
@@ -162,6 +175,7 @@ def test_a_mistake_is_one_message(arguments, message, tmp_path):
     assert str(end.value.code).startswith(f"{name}: ")
     assert message.format(**places) in str(end.value.code)
     assert not places["new"].exists()
+    assert {x.read_text() for x in places["run"].iterdir()} == {"x"}
 
 
 def _load_few_or_fail(name, *, data_dir=None, **options):

@@ -172,6 +172,18 @@ def test_log_weight_is_the_sum_of_tfp_densities():
     )
 
 
+@pytest.mark.parametrize("num_samples", [0, -1, 2.5])
+def test_a_bound_has_a_sample_at_least(num_samples):
+    with pytest.raises(ValueError, match="`num_samples` must be a whole"):
+        _vae().bound(_images(2), num_samples, (0, 0))
+
+
+def test_a_bound_is_of_images():
+    for images in (255.0 * _images(2), tf.constant(255.0 * _images(2))):
+        with pytest.raises(ValueError, match="Divide grey levels by 255"):
+            _vae().bound(images, 2, (0, 0))
+
+
 def test_bound_lies_between_the_elbo_and_the_exact_log_likelihood():
     vae = _vae(num_latents=5)
     images = _images(8)

@@ -1,5 +1,7 @@
 """One module and one line make an estimator; users' own are registered."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -74,3 +76,49 @@ def test_a_class_that_is_no_estimator():
     with pytest.raises(TypeError, match="subclasses of tf_relax.Estimator"):
         tfr.estimators.register("test_none")(np.ndarray)
     assert "test_none" not in tfr.estimators.names()
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "message"),
+    [
+        (lambda g: g, TypeError, "must return a dict"),
+        (lambda g: {}, TypeError, "by logits. Received: none"),
+        (lambda g: {"logit": g}, TypeError, "by logits. Received: logit of"),
+        (lambda g: {"logits": g.numpy()}, TypeError, "must return tensors"),
+        (
+            lambda g: {"logits": g[tf.newaxis]},
+            ValueError,
+            "(1, 2, 4, 3) float32",
+        ),
+        (lambda g: {"logits": g[0]}, ValueError, "(2, 4, 3) float32. Received"),
+        (
+            lambda g: {"logits": tf.cast(g, tf.float64)},
+            ValueError,
+            "float64 of",
+        ),
+    ],
+)
+def test_what_gradient_must_return_is_said(returned, error, message):
+    class Wrong(tfr.Estimator):
+        def gradient(self, draw, value, control_variate):
+            return returned(value[..., tf.newaxis] * draw.score["logits"])
+
+    q = tfr.distributions.Bernoulli(logits=tf.zeros([4, 3]))
+    f = lambda b: tf.reduce_sum(b, -1)
+    with pytest.raises(error, match=re.escape(message)):
+        Wrong().estimate(f, q, seed=(0, 0), num_samples=2)
+
+
+def test_what_cannot_be_registered_is_named():
+    class Nothing(tfr.Estimator):
+        pass
+
+    register = tfr.estimators.register
+    with pytest.raises(TypeError, match=r"wants a name\. Received: 5"):
+        register(5)
+    with pytest.raises(TypeError, match=r"wants a name\. .*@register\("):
+        register(_Own)
+    with pytest.raises(TypeError, match="must have a method `gradient"):
+        register("nothing")(Nothing)
+    with pytest.raises(TypeError, match=r"an Estimator, or a list.*DisARM"):
+        tfr.models.DiscreteVAE("linear1", 4, estimator=tfr.DisARM)

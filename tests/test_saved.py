@@ -13,6 +13,7 @@ import test_models
 
 import tf_relax as tfr
 from tf_relax import models
+from tf_relax.experiments._files import load_vae
 
 
 @pytest.mark.parametrize("architecture", models.architectures())
@@ -130,3 +131,13 @@ def test_encoder_and_decoder_are_exported(tmp_path):
         loaded = tf.saved_model.load(str(tmp_path / name))
         expected = network(x) if expected is None else expected
         np.testing.assert_allclose(loaded.serve(x), expected, rtol=1e-6)
+
+
+def test_a_file_with_damaged_weights_is_an_error_of_one_line(saved):
+    path = _changed(
+        saved,
+        "model.weights.h5",
+        lambda x: x[: len(x) // 2] + bytes(len(x) - len(x) // 2),
+    )
+    with pytest.raises(ValueError, match="cannot be loaded as a .keras file"):
+        load_vae(path)

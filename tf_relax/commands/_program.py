@@ -53,7 +53,7 @@ class Program:
       run: is given the word besides the flags, if there is one, and an
         instance of each class of `settings`.
       settings: classes whose fields are the flags.
-      out: whether `--out`, which may be empty, is a "file" or a "folder".
+      out: what `--out`, which may be empty, is: see `check_writable`.
       argument: name of the word that it wants besides; empty: none.
       device: whether it trains or measures: then it says on what.
       stopped: what it says after Ctrl-C.

@@ -66,6 +66,6 @@ PROGRAM = Program(
         experiments.RLBenchmarkSettings,
         experiments.PrecisionSettings,
     ),
-    out="file",
+    out="table",
 )
 main = PROGRAM.main

@@ -44,6 +44,6 @@ PROGRAM = Program(
     __doc__,
     _run,
     (Options, experiments.CompareSettings),
-    out="file",
+    out="table",
 )
 main = PROGRAM.main

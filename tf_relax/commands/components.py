@@ -37,6 +37,6 @@ PROGRAM = Program(
     __doc__,
     _run,
     (Options, experiments.ComponentsSettings),
-    out="file",
+    out="table",
 )
 main = PROGRAM.main

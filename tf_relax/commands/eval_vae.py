@@ -41,7 +41,7 @@ PROGRAM = Program(
     __doc__,
     _run,
     (Options, experiments.EvaluateSettings),
-    out="file",
+    out="table",
     argument="CHECKPOINT",
 )
 main = PROGRAM.main

@@ -61,8 +61,9 @@ def multi_sample_bound(
 
     Raises:
       TypeError: if the estimator is not one for bounds, or not valid for the
-        distribution.
-      ValueError: see `expectation`.
+        distribution, or that is a `Chain`.
+      ValueError: if `log_joint` returns no floating values, or see
+        `expectation`.
 
     References:
       [1]: Burda, Grosse, Salakhutdinov. Importance weighted autoencoders.
@@ -77,6 +78,11 @@ def multi_sample_bound(
       >>> bound.shape
       TensorShape([24])
     """
+    if hasattr(distribution, "conditionals"):
+        raise TypeError(
+            "A bound of several samples is of one distribution. Received: a "
+            "Chain. Use `expectation` with an estimator for each layer."
+        )
     if not isinstance(estimator, BoundEstimator):
         raise TypeError(
             "`estimator` must be one for bounds of several samples, such as "
@@ -86,7 +92,14 @@ def multi_sample_bound(
 
     def loss(b: tf.Tensor) -> tf.Tensor:
         log_p = tf.convert_to_tensor(log_joint(b))
-        return _algebra.sum_after(distribution.log_prob(b), log_p) - log_p
+        if not log_p.dtype.is_floating:
+            raise ValueError(
+                "`log_joint` must return floating values. Received: "
+                f"dtype={log_p.dtype.name}."
+            )
+        log_q = distribution.log_prob(tf.cast(b, distribution.dtype))
+        log_p, log_q = tf.cast(log_p, b.dtype), tf.cast(log_q, b.dtype)
+        return _algebra.sum_after(log_q, log_p) - log_p
 
     return -expectation(
         loss,
@@ -109,6 +122,11 @@ def log_sum_of_others(x: tf.Tensor, num_samples: int) -> tf.Tensor:
 
     Not the whole sum less one's own, which could round to nothing.
     """
-    others = [tf.roll(x, j, 0) for j in range(1, num_samples)]
     nothing = tf.fill(tf.shape(x), tf.constant(-float("inf"), x.dtype))
+    others = of_others(x, num_samples)
     return tf.reduce_logsumexp(tf.stack([nothing, *others]), 0)
+
+
+def of_others(x: tf.Tensor, num_samples: int) -> list[tf.Tensor]:
+    """Returns K - 1 tensors that have at k what x has at another sample."""
+    return [tf.roll(x, j, 0) for j in range(1, num_samples)]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 import operator
 from typing import Any
 
+import tensorflow as tf
+
 from tf_relax.relaxations import BernoulliDraw
 from tf_relax.relaxations import CategoricalDraw
 from tf_relax.relaxations import Draw
@@ -34,10 +36,12 @@ def check_distribution(distribution: Any) -> None:
         )
     if not hasattr(distribution, "pull_back"):
         kind = type(distribution)
+        use = ""
+        if kind.__module__.startswith("tensorflow_probability"):
+            use = f" Use tf_relax.distributions.{kind.__name__} in its place."
         raise TypeError(
             "Estimators need a distribution of tf_relax.distributions. "
-            f"Received: {kind.__module__}.{kind.__name__}. Use "
-            f"tf_relax.distributions.{kind.__name__} in its place."
+            f"Received: {kind.__module__}.{kind.__name__}.{use}"
         )
 
 
@@ -110,16 +114,43 @@ def check_num_samples(estimator: Any, num_samples: int | None) -> int:
     return num_samples
 
 
-def check_gradients(estimator: Any, gradients: Any) -> None:
-    """Raises a TypeError if `gradient` did not return a dict.
+def check_gradients(estimator: Any, gradients: Any, draw: Draw) -> None:
+    """Raises an error if `gradient` did not return what it should.
 
     Args:
       estimator: whose method it is.
       gradients: what it returned.
+      draw: what it was given.
+
+    Raises:
+      TypeError: if that is no dict of tensors by the parameters' names.
+      ValueError: if a tensor has not the shape and dtype of the parameter's
+        score, that is of each sample.
     """
+    name = type(estimator).__name__
     if not isinstance(gradients, Mapping):
         raise TypeError(
             "`gradient` must return a dict from the names of the parameters, "
             'such as "logits", to the estimates of each sample. Received: '
-            f"{type(gradients).__name__} of {type(estimator).__name__}."
+            f"{type(gradients).__name__} of {name}."
         )
+    if set(gradients) != set(draw.score):
+        raise TypeError(
+            f"`gradient` must return estimates by {', '.join(draw.score)}. "
+            f"Received: {', '.join(map(str, gradients)) or 'none'} of {name}."
+        )
+    for parameter, score in draw.score.items():
+        found = gradients[parameter]
+        if not tf.is_tensor(found):
+            raise TypeError(
+                f"`gradient` must return tensors. Received: {parameter}="
+                f"{type(found).__name__} of {name}."
+            )
+        same = found.shape.is_compatible_with(score.shape)
+        if not same or found.dtype != score.dtype:
+            raise ValueError(
+                "`gradient` must return the estimates of each sample, in the "
+                f"shape and dtype of draw.score[{parameter!r}], {score.shape} "
+                f"{score.dtype.name}. Received: {found.shape} "
+                f"{found.dtype.name} of {name}."
+            )

@@ -291,7 +291,7 @@ class Estimator(abc.ABC):
         ) as tape:
             tape.watch(raw(variables))
             canonical = self.gradient(draw, value, control_variate)
-            _checks.check_gradients(self, canonical)
+            _checks.check_gradients(self, canonical, draw)
             one = value  # f(b) of what has parameters of its own.
             if draw.num_samples > 1 and draw.own_parameters:
                 canonical = _algebra.scale(

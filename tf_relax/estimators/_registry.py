@@ -1,6 +1,7 @@
 """Estimators by name, for the edge where people type them."""
 
 from collections.abc import Callable
+import inspect
 from typing import Any, TypeVar
 
 import keras
@@ -23,7 +24,8 @@ def register(name: str) -> Callable[[_Kind], _Kind]:
       name: for example "my_estimator".
 
     Raises:
-      TypeError: if the class is no `Estimator`.
+      TypeError: if the name is no string, or the class no `Estimator` with a
+        method `gradient`.
       ValueError: if another class has that name.
 
     Examples:
@@ -36,12 +38,22 @@ def register(name: str) -> Callable[[_Kind], _Kind]:
       >>> get("twice_reinforce").min_samples
       1
     """
+    if not isinstance(name, str) or not name:
+        raise TypeError(
+            f"`register` wants a name. Received: {name!r}. Write "
+            '@register("my_estimator").'
+        )
 
     def decorate(kind: _Kind) -> _Kind:
         if not (isinstance(kind, type) and issubclass(kind, Estimator)):
             raise TypeError(
                 "`register` is for subclasses of tf_relax.Estimator. "
                 f"Received: {kind!r}."
+            )
+        if inspect.isabstract(kind):
+            raise TypeError(
+                "An estimator must have a method `gradient(draw, value, "
+                f"control_variate)`. Received: {_path(kind)} without."
             )
         known = _ESTIMATORS.get(name, kind)
         # The same class again is a module or a cell that ran twice.

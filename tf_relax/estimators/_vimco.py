@@ -8,6 +8,7 @@ from tf_relax.estimators import _algebra
 from tf_relax.estimators._bound import BoundEstimator
 from tf_relax.estimators._bound import log_mean_exp
 from tf_relax.estimators._bound import log_sum_of_others
+from tf_relax.estimators._bound import of_others
 from tf_relax.estimators._evaluate import ScalarFn
 from tf_relax.estimators._registry import register
 from tf_relax.relaxations import Draw
@@ -25,7 +26,8 @@ class VIMCO(BoundEstimator):
     the gradient of `E[-L]`, see `multi_sample_bound`. Unbiased, since `L_k`
     knows nothing of `b_k`; the part that f itself depends on the parameters by
     is added to it. Any distribution and any f, of which no derivative is
-    taken. K evaluations.
+    taken; finite where f is infinite (`w_k = 0`) at up to K - 2 samples. K
+    evaluations.
 
     References:
       [1]: Mnih, Rezende. Variational inference for Monte Carlo objectives.
@@ -46,7 +48,8 @@ class VIMCO(BoundEstimator):
         """See `Estimator.gradient`."""
         del control_variate
         k, log_w = draw.num_samples, -value
-        mean_of_others = (tf.reduce_sum(log_w, 0) - log_w) / (k - 1)
+        # Not the sum less one's own, which may be minus infinity.
+        mean_of_others = tf.add_n(of_others(log_w, k)) / (k - 1)
         without = tf.reduce_logsumexp(
             tf.stack([log_sum_of_others(log_w, k), mean_of_others]), 0
         )

@@ -46,6 +46,17 @@ _PACKAGES = (
     "numpy",
 )
 
+# What runs write beside their config.json, of the endings that tables have.
+_OF_RUNS = (
+    "config.json",
+    "curves.png",
+    "images.png",
+    "metrics.csv",
+    "posterior.csv",
+    "summary.json",
+    "variance.csv",
+)
+
 
 def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
     """Writes `content` as indented JSON, atomically."""
@@ -86,13 +97,21 @@ def check_writable(path: pathlib.Path, kind: str) -> None:
 
     Args:
       path: of what is to be written.
-      kind: "file" or "folder".
+      kind: "folder", "file", or "table": a CSV file, beside which there may be
+        a `.json` and a `.png` of that name.
+
+    Raises:
+      ValueError: if a table has another ending.
     """
-    if path.is_dir() if kind == "file" else path.is_file():
-        found = "folder" if kind == "file" else "file"
-        raise FileExistsError(
-            f"--out must be a {kind}. Received: the {found} {path}."
+    if path.is_file() if kind == "folder" else path.is_dir():
+        wanted, found = (
+            ("folder", "file") if path.is_file() else ("file", "folder")
         )
+        raise FileExistsError(
+            f"--out must be a {wanted}. Received: the {found} {path}."
+        )
+    if kind == "table":
+        _check_table(path)
     there = next(x for x in (path, *path.absolute().parents) if x.exists())
     if there != path and not there.is_dir():
         raise NotADirectoryError(
@@ -103,6 +122,22 @@ def check_writable(path: pathlib.Path, kind: str) -> None:
         raise PermissionError(
             f"--out must be where you may write. Received: {path}, and {there} "
             "is write-protected."
+        )
+
+
+def _check_table(path: pathlib.Path) -> None:
+    """Raises an error where a table would replace something else."""
+    if path.suffix != ".csv":
+        raise ValueError(
+            f"--out must end in .csv. Received: {path}. Try "
+            f"{path.with_suffix('.csv')}."
+        )
+    files = [path.with_suffix(ending) for ending in (".csv", ".json", ".png")]
+    taken = [x for x in files if x.name in _OF_RUNS and x.exists()]
+    if taken and (path.parent / "config.json").exists():
+        raise FileExistsError(
+            f"--out would replace {taken[0]}, which is of a run. Received: "
+            f"{path}. Choose another name."
         )
 
 
@@ -144,13 +179,14 @@ def load_vae(path: pathlib.Path) -> DiscreteVAE:
     except (
         OSError,
         KeyError,
+        RuntimeError,  # Of h5py.
         TypeError,
         ValueError,
         zipfile.BadZipFile,
     ) as error:
         raise ValueError(
             f"{path} cannot be loaded as a .keras file: "
-            f"{str(error).partition('. ')[0]}."
+            f"{str(error).partition('. ')[0].rstrip('.')}."
         ) from error
     if not isinstance(model, DiscreteVAE):
         raise ValueError(

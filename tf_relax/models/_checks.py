@@ -174,13 +174,15 @@ def check_images(x: Any, image_shape: Sequence[int]) -> None:
     """Raises a ValueError if what Keras is given holds no images of a model.
 
     Args:
-      x: an array, of which all is looked at, or a `tf.data.Dataset`, of which
-        the first batch is. Anything else passes.
+      x: an array or eager tensor, of which all is looked at, or a
+        `tf.data.Dataset`, of which the first batch is. Anything else passes.
       image_shape: of the model's.
     """
     if isinstance(x, tf.data.Dataset):
         for batch in x.take(1):
-            x = keras.utils.unpack_x_y_sample_weight(batch)[0].numpy()
+            x = keras.utils.unpack_x_y_sample_weight(batch)[0]
+    if tf.is_tensor(x) and hasattr(x, "numpy"):  # None of a graph.
+        x = x.numpy()
     if isinstance(x, np.ndarray):
         check_range("images", x)
         if not len(x):

@@ -98,10 +98,17 @@ def estimators_of_layers(
       options: further arguments of `named_estimator`.
 
     Raises:
+      TypeError: if one is neither a name nor an `Estimator`.
       ValueError: if there are more or fewer than layers.
     """
     if not isinstance(given, list | tuple):
         given = [given] * num_layers if isinstance(given, str) else [given]
+    for each in given:
+        if not isinstance(each, str | estimators.Estimator):
+            raise TypeError(
+                "`estimator` must be a name, an Estimator, or a list of them. "
+                f"Received: {each!r}."
+            )
     if len(given) != num_layers:
         raise ValueError(
             "`estimator` must be one for each layer, in a list, or a name. "

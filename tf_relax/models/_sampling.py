@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tf_relax.models._checks import check_images
+from tf_relax.models._checks import check_whole
 from tf_relax.models._latents import Latents
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import logits_of
@@ -24,6 +26,7 @@ class Sampling:
     encoders: list[Any]
     decoders: list[Any]
     layer_sizes: list[int]
+    image_shape: tuple[int, ...]
     latents: Latents
     prior_logits: Any
     posterior: Any
@@ -78,9 +81,15 @@ class Sampling:
         Returns:
           `[B]`.
 
+        Raises:
+          ValueError: if S is not 1 or more, or images are not in [0, 1] or of
+            another shape.
+
         References:
           [1]: Burda et al. Importance weighted autoencoders. ICLR 2016.
         """
+        check_whole("num_samples", num_samples, 1)
+        check_images(images, self.image_shape)
         size, lowest = tf.shape(images)[0], tf.float32.min
         dtype = at_least_float32()
 

@@ -73,7 +73,11 @@ class EstimatorTrainer(Pretraining, abc.ABC):
         """Returns the importance-weighted bound of each image, `[B]`."""
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """See `keras.Model.fit`. Images must be in [0, 1]."""
+        """See `keras.Model.fit`. Images must be in [0, 1].
+
+        An array is looked at as a whole, a `tf.data.Dataset` by its first
+        batch; `train_on_batch` and the like do not look.
+        """
         check_compiled(self)
         check_images(x, self.image_shape)
         for name in ("sample_weight", "class_weight"):
