@@ -160,7 +160,8 @@ def check_sources(x: Any, sources: Sequence[int], *, by_row: bool) -> None:
 
 
 def check_range(name: str, x: Any) -> None:
-    """Raises a ValueError if an array is not in [0, 1]."""
+    """Raises a ValueError if an array or eager tensor is not in [0, 1]."""
+    x = _array_of(x)
     if isinstance(x, np.ndarray) and x.size:
         low, high = x.min(), x.max()
         if not 0 <= low <= high <= 1:
@@ -181,8 +182,7 @@ def check_images(x: Any, image_shape: Sequence[int]) -> None:
     if isinstance(x, tf.data.Dataset):
         for batch in x.take(1):
             x = keras.utils.unpack_x_y_sample_weight(batch)[0]
-    if tf.is_tensor(x) and hasattr(x, "numpy"):  # None of a graph.
-        x = x.numpy()
+    x = _array_of(x)
     if isinstance(x, np.ndarray):
         check_range("images", x)
         if not len(x):
@@ -191,6 +191,11 @@ def check_images(x: Any, image_shape: Sequence[int]) -> None:
                 f"{x.shape}."
             )
         _check_shape(tf.TensorShape(x.shape), image_shape)
+
+
+def _array_of(x: Any) -> Any:
+    """Returns an eager tensor as an array, and anything else as it is."""
+    return x.numpy() if tf.is_tensor(x) and hasattr(x, "numpy") else x
 
 
 def _check_shape(shape: tf.TensorShape, image_shape: Sequence[int]) -> None:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_relax.models._checks import check_images
+from tf_relax.models._checks import check_range
 from tf_relax.models._checks import check_whole
 from tf_relax.models._latents import Latents
 from tf_relax.models._networks import at_least_float32
@@ -26,7 +26,6 @@ class Sampling:
     encoders: list[Any]
     decoders: list[Any]
     layer_sizes: list[int]
-    image_shape: tuple[int, ...]
     latents: Latents
     prior_logits: Any
     posterior: Any
@@ -82,14 +81,13 @@ class Sampling:
           `[B]`.
 
         Raises:
-          ValueError: if S is not 1 or more, or images are not in [0, 1] or of
-            another shape.
+          ValueError: if S is not 1 or more, or images are not in [0, 1].
 
         References:
           [1]: Burda et al. Importance weighted autoencoders. ICLR 2016.
         """
         check_whole("num_samples", num_samples, 1)
-        check_images(images, self.image_shape)
+        check_range("images", images)
         size, lowest = tf.shape(images)[0], tf.float32.min
         dtype = at_least_float32()
 
