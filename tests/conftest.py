@@ -116,8 +116,8 @@ def _compiled_programs_are_freed():
 def _no_waiting_for_the_tuner_of_tf_data():
     """Datasets are read without tf.data's autotuning.
 
-    On busy cores its thread, told to stop, may wake before the flag that says
-    so is set, and sleep on, for up to a minute, in which `fit` waits for it.
+    On busy cores its thread, told to stop, may sleep on for as long as the run
+    has lasted, and `fit` waits for it; see BUILD_NOTES.md.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
