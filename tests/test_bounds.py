@@ -303,6 +303,14 @@ def test_what_is_no_log_joint_or_no_single_distribution_is_named():
         tfr.multi_sample_bound(lambda *b: 0.0, chain, **arguments)
 
 
+def test_arguments_are_the_functions_own():
+    q = tfrd.Bernoulli(logits=_LOGITS)
+    with pytest.raises(TypeError, match="multi_sample_bound.*num_sample'"):
+        tfr.multi_sample_bound(
+            lambda b: 0.0, q, estimator=tfr.VIMCO(), seed=(0, 0), num_sample=3
+        )
+
+
 def test_vimco_is_finite_where_some_samples_are_impossible():
     f = lambda b: tf.where(
         b[..., 0] > 0.5, tf.constant(np.inf, b.dtype), tf.reduce_sum(b, -1)

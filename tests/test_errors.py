@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 import tf_relax as tfr
 from tf_relax import control_variates as cv
+from tf_relax import rl
 
 tfrd = tfr.distributions
 _SEED = (1, 2)
@@ -305,13 +306,42 @@ def test_decay_outside_its_range(decay):
             lambda f, q: q.relax_gradient(f, None, seed=(0, 0)),
             "must be callable",
         ),
+        (
+            lambda f, q: q.relax_gradient(f, cv.Network, seed=(0, 0)),
+            r"such as tf_relax.control_variates.Network\(\)",
+        ),
     ],
-    ids=["tfp", "class", "none"],
+    ids=["tfp", "class", "none", "class_of_c"],
 )
 def test_common_slips_are_type_errors_that_say_what_to_do(call, message):
     q = tfr.distributions.Bernoulli(logits=tf.zeros([3]))
     with pytest.raises(TypeError, match=message):
         call(lambda b: tf.reduce_sum(b, -1), q)
+
+
+@pytest.mark.parametrize("hidden", [5, "20", (10, 0), (2.0,), None])
+@pytest.mark.parametrize(
+    "make",
+    [
+        cv.Network,
+        lambda hidden: rl.Perceptrons(4, hidden, 2),
+        lambda hidden: tfr.models.named_estimator("relax", hidden=hidden),
+    ],
+    ids=["network", "perceptrons", "named"],
+)
+def test_widths_that_are_none(make, hidden):
+    with pytest.raises(ValueError, match=r"`hidden` .*such as \(.*hidden="):
+        make(hidden=hidden)
+
+
+@pytest.mark.parametrize("estimator", ["ARM", "DisARM", "ARMS", "LeaveOneOut"])
+def test_an_undefined_logit_is_not_hidden(estimator):
+    q = tfrd.Bernoulli(logits=[0.0, np.nan, 1.0])
+    f = lambda b: tf.reduce_sum(b, -1) ** 2
+    found = getattr(tfr, estimator)().estimate(f, q, seed=_SEED)
+    np.testing.assert_array_equal(
+        np.isnan(found.gradients["logits"]), [False, True, False]
+    )
 
 
 def test_a_temperature_of_zero_is_refused():

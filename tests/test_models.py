@@ -30,11 +30,14 @@ def _vae(
     run_eagerly=False,
     **kwargs,
 ):
-    kwargs = {"num_latents": 5, "mean": 0.4} | kwargs
+    kwargs = {
+        "num_latents": 5,
+        "mean": 0.4,
+        "image_shape": (_PIXELS,),
+    } | kwargs
     vae = DiscreteVAE(
         kwargs.pop("architecture", "linear1"),
         estimator=estimator,
-        image_shape=(_PIXELS,),
         **kwargs,
     )
     if compiled:
@@ -379,6 +382,12 @@ def test_predict_generate_reconstruct_are_probabilities():
     )
 
 
+@pytest.mark.parametrize("num", [-1, 2.0, "3"])
+def test_a_number_of_images_is_a_whole_one(num):
+    with pytest.raises(ValueError, match="`num` must be a whole number"):
+        _vae().generate(num)
+
+
 def test_evaluation_is_repeatable_and_changes_nothing():
     vae = _vae("reinforce")
     images = _images()
@@ -443,8 +452,9 @@ def test_mixed_precision_trains_in_float32_where_it_matters():
             "go together",
         ),
         ({"encoder": keras.Sequential()}, "must be built Keras models"),
+        ({"image_shape": 36}, r"such as \(784,\). Received: image_shape=36"),
     ],
-    ids=["architecture", "estimator", "encoder", "unbuilt"],
+    ids=["architecture", "estimator", "encoder", "unbuilt", "image_shape"],
 )
 def test_wrong_arguments_are_named(kwargs, message):
     with pytest.raises(ValueError, match=message):

@@ -1,5 +1,6 @@
-"""Axes whose size must be known when a graph is made."""
+"""Sizes of axes: those that a graph must know, those that a user gives."""
 
+import operator
 from typing import Any
 
 
@@ -22,3 +23,26 @@ def known_sizes(sizes: Any, user: str) -> list[int]:
             "`tf.ensure_shape` or in the `input_signature`."
         )
     return sizes
+
+
+def whole_sizes(name: str, sizes: Any, example: str) -> tuple[int, ...]:
+    """Returns what a user gave as sizes of axes or widths of layers.
+
+    Args:
+      name: of the argument, for the error.
+      sizes: whole numbers of at least 1.
+      example: of such an argument, for the error.
+
+    Raises:
+      ValueError: if they are none.
+    """
+    try:
+        found = tuple(operator.index(size) for size in sizes)
+    except TypeError:
+        found = (0,)
+    if min(found, default=1) < 1:
+        raise ValueError(
+            f"`{name}` must be a sequence of whole numbers of at least 1, such "
+            f"as {example}. Received: {name}={sizes!r}."
+        )
+    return found

@@ -70,7 +70,16 @@ def bind(
       draw: z is `draw.relaxed`, or the sample of a continuous one.
       f: the function whose expectation is taken.
       context: for a `ControlVariate`; its shape builds it.
+
+    Raises:
+      TypeError: if the control variate is a class.
     """
+    if isinstance(control_variate, type):
+        raise TypeError(
+            "`control_variate` must be a function of z or a layer, such as "
+            "tf_relax.control_variates.Network(), not its class. Received: "
+            f"control_variate={control_variate!r}."
+        )
     z = draw.relaxed if isinstance(draw, RelaxedDraw) else draw.sample
     if isinstance(control_variate, ControlVariate):
         if not control_variate.built:

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_relax._shapes import known_sizes
+from tf_relax._shapes import whole_sizes
 from tf_relax.control_variates._base import ControlVariate
 
 
@@ -28,6 +29,9 @@ class Network(ControlVariate):
       weight_decay: w; `w / 2 * ||weights||^2`, biases included, is in
         `losses`, for whoever trains it to add to the variance objective.
       seed: of the initial weights.
+
+    Raises:
+      ValueError: if `hidden` are no widths.
 
     References:
       [1]: Grathwohl et al. Backpropagation through the Void. ICLR 2018.
@@ -52,7 +56,7 @@ class Network(ControlVariate):
     ) -> None:
         """See the class."""
         super().__init__(**kwargs)
-        self.hidden = tuple(hidden)
+        self.hidden = whole_sizes("hidden", hidden, "(200, 200)")
         self.activation = activation
         self.event_ndims = event_ndims
         self.temperature = temperature

@@ -62,7 +62,10 @@ class ARM(Estimator):
         del control_variate
         # The same for both samples of a pair.
         difference = value - partner(value)
-        return _algebra.scale({"logits": draw.u - 0.5}, difference)
+        weight = tf.where(  # The noise knows nothing of what is undefined.
+            tf.math.is_nan(draw.logits), draw.logits, draw.u - 0.5
+        )
+        return _algebra.scale({"logits": weight}, difference)
 
 
 def partner(x: tf.Tensor) -> tf.Tensor:

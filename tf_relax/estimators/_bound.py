@@ -1,6 +1,6 @@
 """What estimators for bounds of several samples have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -38,7 +38,8 @@ def multi_sample_bound(
     estimator: BoundEstimator,
     seed: tf.Tensor,
     num_samples: int | None = None,
-    **kwargs: Any,
+    context: Any = None,
+    variables: Sequence[Any] | None = None,
 ) -> tf.Tensor:
     """Returns `log mean_k p(x, b_k) / q(b_k)`, differentiable by an estimator.
 
@@ -54,7 +55,8 @@ def multi_sample_bound(
       estimator: such as `VIMCO()`.
       seed: stateless seed, two integers.
       num_samples: K. Default: as few as the estimator needs.
-      **kwargs: see `expectation`.
+      context: see `expectation`.
+      variables: see `expectation`.
 
     Returns:
       The bound of each example, in nats, usually `[B]`.
@@ -107,7 +109,8 @@ def multi_sample_bound(
         estimator=estimator,
         seed=seed,
         num_samples=num_samples,
-        **kwargs,
+        context=context,
+        variables=variables,
     )
 
 

@@ -27,7 +27,8 @@ class DisARMBound(DisARM, BoundEstimator):
     and L(b') are evaluated: given the others, L is a function of one sample,
     and `DisARM` is unbiased for it. What f itself depends on the parameters by
     is added to it. K evaluations of `f`, no derivative of it. For K = 2 this
-    is `DisARM`.
+    is `DisARM`. It is infinite where a bound is: where no sample of a half,
+    or of one with a swapped sample, is possible (`f = inf`).
 
     References:
       [1]: Dong, Mnih, Tucker. DisARM: An antithetic gradient estimator for

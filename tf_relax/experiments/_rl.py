@@ -70,6 +70,8 @@ def train_rl(settings: RLSettings, out: pathlib.Path) -> dict[str, Any]:
         {"settings": dataclasses.asdict(settings)}
         | _files.provenance(settings.seed, settings.jit_compile),
     )
+    if not run.goes_on():
+        logging.info("%s has all that is asked for: files are rewritten.", out)
     with full_disk_said(out):
         while run.goes_on():
             run.call()

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_relax import distributions
+from tf_relax._shapes import whole_sizes
 from tf_relax.estimators import check_kind
 from tf_relax.estimators import check_layers
 from tf_relax.models import _architectures
@@ -114,7 +115,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
     ) -> None:
         """See the class."""
         super().__init__(**kwargs)
-        self.image_shape = tuple(image_shape)
+        self.image_shape = whole_sizes("image_shape", image_shape, "(784,)")
         self._num_pixels = int(np.prod(self.image_shape))
         self._architecture = architecture if encoder is None else None
         self.encoders, self.decoders = listed(encoder, decoder)

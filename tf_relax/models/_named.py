@@ -8,6 +8,7 @@ from typing import Any
 from tf_relax import control_variates
 from tf_relax import estimators
 from tf_relax._names import unknown
+from tf_relax._shapes import whole_sizes
 from tf_relax.models._latents import latents_of
 from tf_relax.relaxations import BernoulliDraw
 from tf_relax.relaxations import CategoricalDraw
@@ -64,7 +65,8 @@ def named_estimator(
         latents, 2 of one-hot ones.
 
     Raises:
-      ValueError: if the name is unknown or not one for discrete latents.
+      ValueError: if the name is unknown or not one for discrete latents, or
+        `hidden` are no widths.
     """
     if name not in estimator_names():
         raise ValueError(unknown("estimator", name, estimator_names()))
@@ -73,7 +75,7 @@ def named_estimator(
         _Options(
             temperature,
             seed,
-            tuple(hidden),
+            whole_sizes("hidden", hidden, "(200, 200)"),
             weight_decay,
             coupled,
             event_ndims,

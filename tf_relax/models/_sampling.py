@@ -52,9 +52,14 @@ class Sampling:
         """Returns pixel probabilities of `num` draws from the prior.
 
         Args:
-          num: how many.
+          num: how many, a number or a tensor.
           seed: stateless seed, two integers.
+
+        Raises:
+          ValueError: if `num` is no whole number, or less than 0.
         """
+        if not tf.is_tensor(num):
+            check_whole("num", num, 0)
         logits = tf.broadcast_to(
             tf.reshape(self.prior_logits, [-1]), [num, self.layer_sizes[-1]]
         )

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_relax._shapes import whole_sizes
+
 
 @keras.saving.register_keras_serializable(package="tf_relax")
 class Perceptrons(keras.layers.Layer):
@@ -43,7 +45,7 @@ class Perceptrons(keras.layers.Layer):
         """See the class."""
         super().__init__(**kwargs)
         self.size_in = size_in
-        self.hidden = tuple(hidden)
+        self.hidden = whole_sizes("hidden", hidden, "(10, 10)")
         self.size_out = size_out
         self.activation = activation
         self.seeds = tuple(seeds)
