@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import tf_relax as tfr
 from tf_relax import control_variates as cv
+from tf_relax import relaxations
 from tf_relax import testing
 
 tfrd = tfr.distributions
@@ -190,10 +191,8 @@ def test_concrete_of_a_chain_is_plain_differentiation():
         tape.watch(parameters)
         chain = _chain([x[tf.newaxis] for x in parameters])
         first = tf.sigmoid(chain.first.draw(_SEED).relaxed / 0.4)
-        seed = tf.random.experimental.stateless_fold_in(
-            tf.constant(_SEED, tf.int64), 1
-        )
-        second = chain.conditionals[0](first).draw(seed).relaxed
+        conditional = chain.conditionals[0](first)
+        second = conditional.draw(relaxations.fold_seed(_SEED, 1)).relaxed
         relaxed = _f(first, tf.sigmoid(second / 0.4))
     for a, b in zip(found, tape.gradient(relaxed, parameters), strict=True):
         # The temperature is kept as a logarithm in float32.

@@ -1,10 +1,12 @@
 """Same seed, same numbers; nothing global is read or written."""
 
+import itertools
 import random
 
 import cases
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 
 import tf_relax as tfr
@@ -152,26 +154,68 @@ def test_new_seeds_do_not_retrace(mode):
     assert len(traces) == 1
 
 
-def test_the_formula_draws_what_xla_draws():
-    seed = tf.constant((2**40 + 3, -(2**50) - 5), tf.int64)
-
+def test_every_mode_draws_the_same():
     def draws(seed):
         return [
             *_noise.split_seed(seed, 3),
-            _noise.fold_seed(seed, 5),
-            _noise.fold_seed(tf.cast(seed, tf.int32), seed[1]),
-            _noise.open_uniform(seed, tf.constant([7, 3]), tf.float32),
-            _noise.open_uniform(seed, tf.constant([5, 2]), tf.float64),
+            *(_noise.fold_seed(seed, salt) for salt in (0, -1, 2**40, seed[1])),
+            *(
+                _noise.open_uniform(seed, tf.constant(shape, tf.int32), dtype)
+                for shape in ([], [0], [7, 3])
+                for dtype in (tf.float32, tf.float64)
+            ),
         ]
 
     def by_formula(seed):
         with _philox.formula():
             return draws(seed)
 
-    expected, found = (
-        tf.function(f, jit_compile=True, autograph=False)(seed)
-        for f in (draws, by_formula)
+    modes = [
+        wrap(f) for f in (draws, by_formula) for wrap in cases.MODES.values()
+    ]
+    for seed in [
+        (0, 0),
+        (1, 2),
+        (-1, 5),
+        (2**31 - 1, -(2**31)),
+        (2**40, -(2**50)),
+    ]:
+        seed = tf.constant(seed, tf.int64)
+        expected = draws(seed)
+        for mode in modes:
+            _assert_equal(mode(seed), expected)
+
+
+@pytest.mark.parametrize("family", cases.BASE_FAMILIES)
+def test_draws_are_those_of_xla(family):
+    draw = lambda seed: cases.FAMILIES[family].rows(50).draw(seed, 3).sample
+    seed = tf.constant([1, 2])
+    # The inverse of a distribution function rounds differently.
+    np.testing.assert_allclose(
+        cases.MODES["xla"](draw)(seed), draw(seed), rtol=1e-9, atol=1e-9
     )
-    for mine, theirs in zip(found, expected, strict=True):
-        assert mine.dtype == theirs.dtype
-        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_normals_are_those_of_their_uniforms(dtype):
+    shape = tf.constant([1000])
+    x = _noise.open_normal((1, 2), shape, tf.as_dtype(dtype)).numpy()
+    u = _noise.open_uniform((1, 2), shape, tf.as_dtype(dtype)).numpy()
+    np.testing.assert_allclose(
+        scipy.stats.norm.cdf(x.astype(np.float64)), u, rtol=1e-5
+    )
+
+
+def test_seeds_do_not_meet():
+    """Neither near ones, nor what is made of them."""
+    near = [-(2**40), -(2**32), -2, -1, 0, 1, 2**32]
+    seeds = list(itertools.product(near, near))
+    found = list(seeds)
+    for seed in seeds:
+        folded = [_noise.fold_seed(seed, salt) for salt in range(3)]
+        for own in [tf.constant(seed, tf.int64), *folded]:
+            found += [tuple(x.numpy()) for x in _noise.split_seed(own, 2)]
+        found += [tuple(x.numpy()) for x in folded]
+    assert len(set(found)) == len(found)
+    keys = {int(_noise._key(tf.constant(s, tf.int64))) for s in found}
+    assert len(keys) == len(found)

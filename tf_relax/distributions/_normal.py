@@ -115,9 +115,9 @@ def _draw(
     scale = _dtypes.at_least_float32(scale)
     shape = tf.broadcast_dynamic_shape(tf.shape(loc), tf.shape(scale))
     loc, scale = tf.broadcast_to(loc, shape), tf.broadcast_to(scale, shape)
-    noise = tf.random.stateless_normal(
-        _dtypes.sample_shape(num_samples, loc),
+    noise = relaxations.open_normal(
         relaxations.split_seed(seed, 2)[0],
-        dtype=loc.dtype,
+        _dtypes.sample_shape(num_samples, loc),
+        loc.dtype,
     )
     return relaxations.normal_draw(loc, scale, noise, num_samples, **kwargs)

@@ -45,8 +45,8 @@ def expectation(
       distribution: one of `tf_relax.distributions`.
       estimator: an object such as `RELAX(c)`; for a `Chain`, a list of one
         for each layer.
-      seed: stateless seed, two integers. Same seed, same numbers (XLA draws
-        other numbers than graph mode).
+      seed: stateless seed, two integers. Same seed, same draws, eagerly,
+        in graphs and under XLA.
       num_samples: K. For K > 1, `f` is given `[K, B..., E...]` and returns
         `[K, B...]`. Default: as few as the estimator needs.
       context: handed to the control variate, for example the images; for a

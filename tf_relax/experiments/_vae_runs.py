@@ -43,8 +43,9 @@ def vae_runs(results: pathlib.Path) -> list[dict[str, Any]]:
             for name in ("estimator", "architecture", "num_samples")
         )
         own = 1000.0 * float(last["seconds"]) / int(last["step"])
-        usual = (settings["network_depth"], settings["network_weight_decay"])
-        measured = milliseconds.get(key) if usual == _NETWORK else None
+        network = settings["network_depth"], settings["network_weight_decay"]
+        usual = network == _NETWORK and _rhythm(settings) == 1
+        measured = milliseconds.get(key) if usual else None
         step_ms = measured or own
         summary = path.parent / "summary.json"
         runs.append(
@@ -85,7 +86,14 @@ def _label(settings: Mapping[str, Any], epochs: int) -> str:
     depth, decay = settings["network_depth"], settings["network_weight_decay"]
     if settings["estimator"] == "relax" and (depth, decay) != _NETWORK:
         label += f", network {depth} layers, decay {decay:g}"
+    if _rhythm(settings) > 1:
+        label += f", c learns 1 in {_rhythm(settings)}"
     return label if epochs <= USUAL_EPOCHS else f"{label}, {epochs} epochs"
+
+
+def _rhythm(settings: Mapping[str, Any]) -> int:
+    """Returns `control_variate_every`, of which older runs do not know."""
+    return int(settings.get("control_variate_every", 1))
 
 
 def groups(rows: Sequence[Any], key: str) -> dict[Any, list[Any]]:

@@ -17,6 +17,7 @@ from tf_relax.relaxations._draw import RelaxedDraw
 from tf_relax.relaxations._interval import interval_draw
 from tf_relax.relaxations._interval import IntervalDraw
 from tf_relax.relaxations._noise import fold_seed
+from tf_relax.relaxations._noise import open_normal
 from tf_relax.relaxations._noise import open_uniform
 from tf_relax.relaxations._noise import rows_of_batch
 from tf_relax.relaxations._noise import split_seed
@@ -36,6 +37,7 @@ __all__ = [
     "fold_seed",
     "interval_draw",
     "normal_draw",
+    "open_normal",
     "open_uniform",
     "rows_of_batch",
     "split_seed",

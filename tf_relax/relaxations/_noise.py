@@ -1,15 +1,26 @@
-"""Seeds and uniforms. Nothing here touches global random state."""
+"""Seeds and uniforms. Nothing here touches global random state.
+
+The same seed has the same numbers eagerly, in graphs and under XLA. TensorFlow
+and XLA agree on the words that Philox makes of a key, but not on the key of a
+seed, nor on which bits of a word make a float: both are decided here.
+"""
 
 from collections.abc import Iterator
 import contextlib
 import contextvars
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_relax.relaxations import _philox
 
 _PHILOX = 1  # The algorithm of `tf.random.Algorithm.PHILOX`.
+# The upper half of the counters: what the words are for.
+_UNIFORM, _SPLIT, _FOLD = 0, 1, 2
+# What the two integers of a seed are multiplied by, and what is above 32 bits.
+_PLACES = np.array([1, 2**32])
+_MIXERS = np.array([0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9])
 
 # Which rows of a whole batch's noise are wanted: (start, rows of the batch,
 # how many axes an example has).
@@ -23,9 +34,9 @@ def open_uniform(
 ) -> tf.Tensor:
     """Returns uniforms from the open interval (0, 1), by a stateless `seed`.
 
-    TensorFlow draws multiples of `2**-23` (float32) or `2**-52` (float64) from
-    [0, 1). Half a step is added: the grid is then symmetric, and neither
-    `log(u)` nor `log1p(-u)` is ever infinite.
+    Multiples of `2**-23` (float32) or `2**-52` (float64) from [0, 1), and half
+    a step: the grid is then symmetric, and neither `log(u)` nor `log1p(-u)` is
+    ever infinite.
 
     Args:
       seed: integers of shape `[2]`.
@@ -43,6 +54,19 @@ def open_uniform(
     whole = tf.concat([shape[:axis], [total], shape[axis + 1 :]], 0)
     begin = start * tf.one_hot(axis, rank, dtype=tf.int32)
     return half_step + tf.slice(_uniform(seed, whole, dtype), begin, shape)
+
+
+def open_normal(
+    seed: tf.Tensor, shape: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
+    """Returns standard normals, by the inverse of their distribution function.
+
+    Args:
+      seed: integers of shape `[2]`.
+      shape: of the draws.
+      dtype: float32 or float64.
+    """
+    return tf.math.ndtri(open_uniform(seed, shape, dtype))
 
 
 @contextlib.contextmanager
@@ -66,18 +90,55 @@ def rows_of_batch(start: Any, total: Any, ndims: int) -> Iterator[None]:
 
 
 def _uniform(seed: tf.Tensor, shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    if _philox.is_formula():
-        return _philox.uniform(_philox.key_and_counter(seed)[0], shape, dtype)
-    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    """Returns multiples of a step of the mantissa from [0, 1)."""
+    word, integer, kept = {
+        tf.float32: (tf.uint32, tf.int32, 23),
+        tf.float64: (tf.uint64, tf.int64, 52),
+    }[dtype]
     # From zero on: a counter that begins anywhere costs XLA three times the
-    # time. Another seed has another key.
-    return tf.raw_ops.StatelessRandomUniformV2(
+    # time.
+    bits = _words(seed, shape, word, (0, _UNIFORM))
+    bits = tf.bitwise.right_shift(bits, tf.cast(8 * word.size - kept, word))
+    # Signed: processors turn those into floats by themselves.
+    return 2.0**-kept * tf.cast(tf.cast(bits, integer), dtype)
+
+
+def _words(
+    seed: tf.Tensor, shape: tf.Tensor, dtype: tf.DType, counter: tuple[Any, Any]
+) -> tf.Tensor:
+    """Returns words of a generator that is the seed's own.
+
+    Args:
+      seed: two integers.
+      shape: of the words.
+      dtype: uint32 or uint64.
+      counter: where it begins: the lower and the upper 64 bits of 128.
+    """
+    key = _key(seed)
+    counter = tf.stack([tf.cast(x, tf.uint64) for x in counter])
+    if _philox.is_formula():
+        return _philox.words(key, shape, dtype, counter)
+    return tf.raw_ops.StatelessRandomUniformFullIntV2(
         shape=shape,
-        key=key,
-        counter=tf.zeros_like(counter),
+        key=key[tf.newaxis],
+        counter=counter,
         alg=_PHILOX,
         dtype=dtype,
     )
+
+
+def _key(seed: tf.Tensor) -> tf.Tensor:
+    """Returns the key of a seed, uint64, a scalar.
+
+    Two integers of 32 bits are its halves: no two such seeds share one, and
+    Philox wants no more of a key. What is larger is mixed in.
+    """
+    seed = tf.cast(seed, tf.int64)
+    # 0 of integers of 32 bits, whose other bits are their sign.
+    excess = tf.bitwise.right_shift(seed + 2**31, tf.constant(32, tf.int64))
+    low = tf.bitwise.bitwise_and(seed, 2**32 - 1)
+    mixed = low * _PLACES + excess * _MIXERS
+    return tf.cast(mixed[0] + mixed[1], tf.uint64)
 
 
 def split_seed(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
@@ -86,17 +147,12 @@ def split_seed(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
     Raises:
       ValueError: if `seed` is not two integers.
     """
-    seed = validate_seed(seed)
-    if _philox.is_formula():
-        numbers = _philox.integers(seed, 2 * num, seed.dtype)
-        return tf.unstack(tf.reshape(numbers, [num, 2]))
-    return tf.unstack(tf.random.experimental.stateless_split(seed, num))
+    words = _words(validate_seed(seed), [num, 2], tf.uint32, (0, _SPLIT))
+    return tf.unstack(tf.cast(words, tf.int64))
 
 
 def validate_seed(seed: tf.Tensor) -> tf.Tensor:
     """Returns `seed` as an int64 tensor of shape `[2]`.
-
-    TensorFlow draws other numbers for the same seed of another dtype.
 
     Raises:
       ValueError: if it is anything else.
@@ -124,8 +180,5 @@ def validate_seed(seed: tf.Tensor) -> tf.Tensor:
 
 def fold_seed(seed: Any, salt: Any) -> tf.Tensor:
     """Returns another stateless seed, made of a `seed` and a `salt`."""
-    if _philox.is_formula():
-        salt = tf.convert_to_tensor(salt)
-        number = _philox.integers(seed, 1, salt.dtype)
-        return tf.stack([number[0], salt])
-    return tf.random.experimental.stateless_fold_in(seed, salt)
+    words = _words(validate_seed(seed), [2], tf.uint32, (salt, _FOLD))
+    return tf.cast(words, tf.int64)

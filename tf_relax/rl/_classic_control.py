@@ -10,12 +10,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_relax import relaxations
 from tf_relax.rl._environment import Environment
 from tf_relax.rl._environment import Transition
 
 
 def _uniform(shape: Any, seed: Any, low: list[float], high: list[float]) -> Any:
-    u = tf.random.stateless_uniform(tf.concat([shape, [len(low)]], 0), seed)
+    shape = tf.concat([shape, [len(low)]], 0)
+    u = relaxations.open_uniform(seed, shape, tf.float32)
     start = tf.constant(low)
     return start + u * (tf.constant(high) - start)
 

@@ -167,9 +167,7 @@ def _play(
 
 def _step(recipe: _Recipe, now: Running, seed: Any) -> Any:
     """Returns where the copies go, and what is kept of the step."""
-    of_noise, of_step, of_reset = tf.unstack(
-        tf.random.experimental.stateless_split(seed, 3)
-    )
+    of_noise, of_step, of_reset = relaxations.split_seed(seed, 3)
     shape = tf.shape(now.over)
     observation = recipe.environment.observe(now.state)
     noise = relaxations.open_uniform(

@@ -10,6 +10,7 @@ import math
 
 import tensorflow as tf
 
+from tf_relax import relaxations
 from tf_relax.rl._environment import Environment
 from tf_relax.rl._environment import Transition
 
@@ -43,7 +44,8 @@ class ContextualBandit(Environment):
 
     def reset(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """See `Environment.reset`."""
-        angle = 2.0 * math.pi * tf.random.stateless_uniform(shape, seed)
+        turn = relaxations.open_uniform(seed, shape, tf.float32)
+        angle = 2.0 * math.pi * turn
         return tf.stack([tf.cos(angle), tf.sin(angle)], -1)
 
     def observe(self, state: tf.Tensor) -> tf.Tensor:
@@ -58,7 +60,7 @@ class ContextualBandit(Environment):
         hours = tf.range(float(count)) * (2.0 * math.pi / count)
         stands = tf.stack([tf.cos(hours), tf.sin(hours)], -1)  # [A, 2].
         reward = tf.reduce_sum(tf.tensordot(action, stands, 1) * state, -1)
-        normal = tf.random.stateless_normal(tf.shape(reward), seed)
+        normal = relaxations.open_normal(seed, tf.shape(reward), tf.float32)
         return Transition(
             state, reward + self._noise * normal, tf.ones_like(reward, tf.bool)
         )
@@ -92,9 +94,8 @@ class LinearQuadratic(Environment):
 
     def reset(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """See `Environment.reset`."""
-        return tf.random.stateless_normal(
-            tf.concat([shape, [self.observation_size]], 0), seed
-        )
+        shape = tf.concat([shape, [self.observation_size]], 0)
+        return relaxations.open_normal(seed, shape, tf.float32)
 
     def observe(self, state: tf.Tensor) -> tf.Tensor:
         """See `Environment.observe`."""
@@ -104,7 +105,7 @@ class LinearQuadratic(Environment):
         self, state: tf.Tensor, action: tf.Tensor, seed: tf.Tensor
     ) -> Transition:
         """See `Environment.step`."""
-        normal = tf.random.stateless_normal(tf.shape(state), seed)
+        normal = relaxations.open_normal(seed, tf.shape(state), tf.float32)
         then = 0.9 * state + 0.5 * action + 0.1 * normal
         cost = tf.reduce_mean(tf.square(then), -1)
         cost += 0.1 * tf.reduce_mean(tf.square(action), -1)
