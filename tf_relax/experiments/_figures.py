@@ -21,6 +21,7 @@ from tf_relax.experiments._vae_runs import best_by_validation
 from tf_relax.experiments._vae_runs import column
 from tf_relax.experiments._vae_runs import first_seed
 from tf_relax.experiments._vae_runs import groups
+from tf_relax.experiments._vae_runs import USUAL_EPOCHS
 from tf_relax.experiments._vae_runs import vae_runs
 
 Rows = Sequence[Mapping[str, Any]]
@@ -161,7 +162,12 @@ def _relaxation(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
 
 def _vae(results: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     """Draws a picture for each data set and architecture."""
-    runs = vae_runs(results)
+    # Beside the paper's 2,000,000 steps the others would be a line.
+    runs = [
+        run
+        for run in vae_runs(results)
+        if int(run["metrics"][-1]["epoch"]) <= 2 * USUAL_EPOCHS
+    ]
     drawn = []
     for cell in sorted({(r["dataset"], r["architecture"]) for r in runs}):
         own = [r for r in runs if (r["dataset"], r["architecture"]) == cell]
