@@ -179,6 +179,10 @@ def validate_seed(seed: tf.Tensor) -> tf.Tensor:
 
 
 def fold_seed(seed: Any, salt: Any) -> tf.Tensor:
-    """Returns another stateless seed, made of a `seed` and a `salt`."""
+    """Returns another stateless seed, made of a `seed` and a `salt`.
+
+    Raises:
+      ValueError: if `seed` is not two integers.
+    """
     words = _words(validate_seed(seed), [2], tf.uint32, (salt, _FOLD))
     return tf.cast(words, tf.int64)
