@@ -11,12 +11,16 @@ import keras
 import pytest
 import tensorflow as tf
 
+from tf_relax import experiments
+
 # LLVM does not polish programs that run a few times. XLA reads this at the
 # first of them.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # One thread a worker: more would only wait for each other.
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.threading.set_intra_op_parallelism_threads(1)
+# As the binaries do: 200,000 draws at a time are many pages to fill with zeros.
+experiments.keep_freed_memory()
 # Two devices, for tf.distribute; without it, all is done on the first.
 (_CPU,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(
