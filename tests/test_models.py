@@ -314,6 +314,19 @@ def test_saved_loaded_and_continued_is_never_having_saved(estimator, tmp_path):
     _assert_same_weights(straight, loaded)
 
 
+@pytest.mark.parametrize(
+    "ignored",
+    [{"temperature": 0.1}, {"estimator_options": {"hidden": (7,)}}],
+    ids=lambda ignored: next(iter(ignored)),
+)
+def test_what_a_name_takes_is_refused_beside_an_object(ignored):
+    (name,) = ignored
+    with pytest.raises(ValueError, match=r"(temperature|hidden)=.* REBAR\(\)"):
+        _vae(tfr.REBAR(), **ignored)
+    both = [tfr.REBAR(), "relax"]  # One of them takes it.
+    assert getattr(_vae(both, architecture="linear2", **ignored), name)
+
+
 def test_a_model_without_optimizers_can_be_saved(tmp_path):
     vae = _vae(compiled=False)
     loaded = keras.models.load_model(_saved(vae, tmp_path / "vae.keras"))

@@ -19,6 +19,7 @@ from tf_relax.models._checks import mean_image
 from tf_relax.models._checks import pixels_of
 from tf_relax.models._latents import latents_of
 from tf_relax.models._named import estimators_of_layers
+from tf_relax.models._named import named
 from tf_relax.models._networks import at_least_float32
 from tf_relax.models._networks import listed
 from tf_relax.models._networks import logits_of
@@ -65,6 +66,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
       num_samples: of b for each image in training. Default: as few as the
         estimator needs.
       temperature: of the relaxed f of a named estimator, at the start.
+        Default: 0.5.
       estimator_options: further arguments for a named estimator: `hidden`,
         `weight_decay`, `coupled`; see `named_estimator`.
       image_shape: of one image.
@@ -80,8 +82,9 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
       TypeError: if an estimator is none for such latents, or for a layer
         above the first.
       ValueError: if a name is unknown, only one of encoder and decoder is
-        given, their numbers of layers differ, `mean` is outside [0, 1], or
-        `num_samples` is too small.
+        given, their numbers of layers differ, `mean` is outside [0, 1],
+        `num_samples` is too small, or `temperature` or `estimator_options`
+        are given where no estimator is a name.
 
     References:
       [1]: Grathwohl et al. Backpropagation through the Void. ICLR 2018.
@@ -104,7 +107,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         mean: Any = 0.5,
         *,
         num_samples: int | None = None,
-        temperature: float = 0.5,
+        temperature: float | None = None,
         estimator_options: Mapping[str, Any] | None = None,
         image_shape: Any = (784,),
         num_classes: int | None = None,
@@ -155,7 +158,8 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             len(self.layer_sizes),
             self.temperature,
             self.seed,
-            {"event_ndims": self.latents.event_ndims, **self.estimator_options},
+            self.estimator_options,
+            self.latents.event_ndims,
         )
         check_layers(self.estimators)
         for estimator in self.estimators:
@@ -255,7 +259,11 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         return log_likelihood + tf.cast(kl_weight, log_ratio.dtype) * log_ratio
 
     def with_estimator(
-        self, estimator: Any, *, temperature: float = 0.5, seed: int = 0
+        self,
+        estimator: Any,
+        *,
+        temperature: float | None = None,
+        seed: int = 0,
     ) -> "DiscreteVAE":
         """Returns a model of the same networks with other estimators.
 
@@ -264,7 +272,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
 
         Args:
           estimator: see the class.
-          temperature: of the relaxed f of a named estimator, at the start.
+          temperature: see the class.
           seed: of every draw.
         """
         other = DiscreteVAE(
@@ -272,7 +280,9 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
             estimator=estimator,
             mean=self.mean.numpy(),
             temperature=temperature,
-            estimator_options=self.estimator_options,
+            estimator_options=self.estimator_options
+            if named(estimator)
+            else {},
             image_shape=self.image_shape,
             num_classes=self.num_classes,
             encoder=list(self.encoders),

@@ -83,25 +83,34 @@ def named_estimator(
     )
 
 
+def named(given: Any) -> bool:
+    """Returns whether one of the estimators given is a name."""
+    each = given if isinstance(given, list | tuple) else [given]
+    return any(isinstance(x, str) for x in each)
+
+
 def estimators_of_layers(
     given: Any,
     num_layers: int,
-    temperature: float,
+    temperature: float | None,
     seed: int,
     options: Mapping[str, Any],
+    event_ndims: int,
 ) -> list[estimators.Estimator]:
     """Returns an estimator for each layer.
 
     Args:
       given: a name, which makes one for each; an object; or a list of either.
       num_layers: how many stochastic layers there are.
-      temperature: see `named_estimator`.
+      temperature: see `named_estimator`; None for its default.
       seed: of the first layer's; those above have others.
       options: further arguments of `named_estimator`.
+      event_ndims: see `named_estimator`.
 
     Raises:
       TypeError: if one is neither a name nor an `Estimator`.
-      ValueError: if there are more or fewer than layers.
+      ValueError: if there are more or fewer than layers, or arguments for
+        names without one.
     """
     if not isinstance(given, list | tuple):
         given = [given] * num_layers if isinstance(given, str) else [given]
@@ -116,8 +125,19 @@ def estimators_of_layers(
             "`estimator` must be one for each layer, in a list, or a name. "
             f"Received: {len(given)} for {num_layers} layers."
         )
+    if temperature is not None:
+        options = {"temperature": temperature, **options}
+    if options and not named(given):
+        received = ", ".join(f"{k}={v!r}" for k, v in options.items())
+        raise ValueError(
+            "`temperature` and `estimator_options` are for estimators given by "
+            "name; an object has its own, as in RELAX(RelaxedFunction(0.1)). "
+            f"Received: {received} beside {type(given[0]).__name__}()."
+        )
     return [
-        named_estimator(each, temperature, seed + 5000 * index, **options)
+        named_estimator(
+            each, seed=seed + 5000 * index, event_ndims=event_ndims, **options
+        )
         if isinstance(each, str)
         else each
         for index, each in enumerate(given)
