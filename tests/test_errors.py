@@ -272,9 +272,16 @@ def test_independent_of_a_distribution_of_tfp():
         tfrd.Independent(tfp.distributions.Bernoulli(logits=[0.0]), 1)
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0])
-def test_temperature_that_is_not_positive(temperature):
-    with pytest.raises(ValueError, match=f"temperature={temperature}"):
+def test_f_that_returns_nothing():
+    with pytest.raises(ValueError, match="`f` must return a tensor.*: None"):
+        tfrd.Bernoulli(logits=[0.0]).reinforce_gradient(
+            lambda b: None, seed=(0, 0)
+        )
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, np.inf, "0.5", None])
+def test_temperature_that_is_no_positive_number(temperature):
+    with pytest.raises(ValueError, match=f"temperature={temperature!r}"):
         tfr.REBAR(temperature)
 
 

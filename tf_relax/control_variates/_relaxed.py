@@ -131,9 +131,13 @@ def differentiable_value(
 
 
 def check_temperature(temperature: float) -> None:
-    """Raises a ValueError if a temperature is not positive."""
-    if not temperature > 0:
+    """Raises a ValueError if a temperature is no positive, finite number."""
+    try:
+        valid = 0.0 < temperature < math.inf
+    except TypeError:
+        valid = False
+    if not valid:
         raise ValueError(
-            "`temperature` must be positive. Received: "
-            f"temperature={temperature}."
+            "`temperature` must be a positive, finite number. Received: "
+            f"temperature={temperature!r}."
         )

@@ -36,7 +36,7 @@ def evaluate(
     Raises:
       TypeError: if `f` cannot be traced and uses variables, which would get no
         gradient.
-      ValueError: if the value is not floating, or has another shape.
+      ValueError: if the value is None or not floating, or has another shape.
     """
     if tf.executing_eagerly():
         value = f(*samples)
@@ -46,6 +46,8 @@ def evaluate(
         except _NOT_TRACEABLE as error:
             _check_no_variables(f, samples, error)
             value = _call_python(f, samples, draw, error)
+    if value is None:
+        raise ValueError("`f` must return a tensor. Received: None.")
     value = tf.convert_to_tensor(value)
     _check_value(value, samples[0].shape, draw)
     return tf.cast(value, draw.sample.dtype)
