@@ -330,13 +330,20 @@ def test_compare_without_a_model_says_where_it_was_sought(tmp_path):
 
 def test_what_learns_nothing_is_timed_once():
     cases = experiments.BenchmarkSettings(
-        estimator="leave_one_out,relax",
+        estimator="leave_one_out,relax,arms+vargrad,arms+rebar_k",
         steps_per_call="10",
         jit_compile="true",
         control_variate_every="1,5",
     ).cases()
     found = [(case.estimator, case.control_variate_every) for case in cases]
-    assert found == [("leave_one_out", 1), ("relax", 1), ("relax", 5)]
+    assert found == [
+        ("leave_one_out", 1),
+        ("relax", 1),
+        ("arms+vargrad", 1),
+        ("arms+rebar_k", 1),
+        ("relax", 5),
+        ("arms+rebar_k", 5),
+    ]
 
 
 def test_precisions_by_what_they_do_to_a_gradient(tmp_path):

@@ -85,6 +85,17 @@ def test_help_names_the_command_that_was_called():
     [
         ("train_vae --out={new} --estimatr=relax", "Did you mean: estimator"),
         ("train_vae --out={new} --estimator=rellax", "Did you mean 'relax'"),
+        ("train_vae --out={new} --estimator=disarm+rebr", "mean 'rebar'"),
+        (
+            "train_vae --out={new} --batch_size=9 --architecture=linear2 "
+            "--estimator=disarm",
+            "at a shell, --estimator=disarm+leave_one_out",
+        ),
+        (
+            "train_vae --out={new} --batch_size=9 --estimator=nvil+nvil",
+            "2 for 1 layers",
+        ),
+        ("train_vae --out={new} --variance_of=nvil+rebar", "+rebar'"),
         ("train_vae --out={new} --architecture=lin1", "mean 'linear1'"),
         ("train_vae --out={new} --dataset=mnits", "mean 'mnist'"),
         ("train_vae --out={new} --strategy=mirored", "mean 'mirrored'"),

@@ -266,8 +266,12 @@ def test_variances_of_two_layers_are_followed(tmp_path):
         architecture="linear2",
         num_latents=4,
         steps=20,
+        estimator="disarm+leave_one_out",
         variance_of="relax,leave_one_out",
     )
+    model = keras.models.load_model(tmp_path / "model.keras")
+    found = [type(x) for x in model.estimators]
+    assert found == [tfr.DisARM, tfr.LeaveOneOut]
     with open(tmp_path / "variance.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["estimator"] for row in rows] == ["relax", "leave_one_out"]

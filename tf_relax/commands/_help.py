@@ -73,6 +73,8 @@ def _text(field: dataclasses.Field[Any], short: bool) -> str:
         parts.append(
             f"{'Some' if field.metadata['several'] else 'One'} of {listed}."
         )
+    if field.metadata["layered"]:
+        parts.append("Or one for each layer, as disarm+leave_one_out.")
     low, high = (field.metadata[f"{x}_bound"] for x in ("lower", "upper"))
     if low is not None and high is not None:
         parts.append(f"From {low:g} to {high:g}.")

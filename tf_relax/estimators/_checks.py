@@ -85,7 +85,8 @@ def check_coupling(estimator: Any) -> None:
             f"{name} couples the samples of one distribution; above the first "
             "layer of a `Chain` each sample has parameters of its own. "
             f"Received: {name} for such a layer. Use another there, such as "
-            f"estimator=[{use}]."
+            f"estimator=[{use}] (at a shell, --estimator=disarm+leave_one_out "
+            "and the like)."
         )
 
 

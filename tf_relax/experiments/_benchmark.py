@@ -34,9 +34,10 @@ class BenchmarkSettings:
 
     estimator: str = setting(
         "leave_one_out,rebar,relax,relax_independent",
-        "Of the gradient, with commas.",
+        "Of the gradient.",
         choices=estimator_names(),
         several=True,
+        layered=True,
         section="--suite=vae, each a list with commas",
     )
     architecture: str = setting(
@@ -249,13 +250,13 @@ def _floors(
 
 def _simplest(case: Case) -> Case:
     """Returns a case of the same program: nothing learns now and then."""
-    if named_estimator(case.estimator).layers:
+    if any(named_estimator(x).layers for x in case.estimator.split("+")):
         return case
     return case._replace(control_variate_every=1)
 
 
 def _names(flag: str, words: str, known: list[str]) -> list[str]:
-    for word in words.split(","):
+    for word in words.replace("+", ",").split(","):  # See `each_layers`.
         if word not in known:
             raise ValueError(unknown(flag, word, known))
     return words.split(",")

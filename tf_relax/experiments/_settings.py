@@ -28,6 +28,7 @@ def setting(
     *,
     choices: Iterable[str] = (),
     several: bool = False,
+    layered: bool = False,
     required: bool = False,
     section: str = "",
 ) -> Any:
@@ -40,6 +41,7 @@ def setting(
       upper_bound: likewise.
       choices: of a string: what it may be, besides its default.
       several: whether it may be some of the choices, with commas.
+      layered: whether it may be one of them for each layer, with + between.
       required: whether it must be given, and not be empty.
       section: title of the part of the help that it begins.
     """
@@ -49,6 +51,7 @@ def setting(
         "upper_bound": upper_bound,
         "choices": tuple(choices),
         "several": several,
+        "layered": layered,
         "required": required,
         "section": section,
     }
@@ -73,8 +76,9 @@ def parse(field: dataclasses.Field[Any], word: str) -> Any:
     words = word.split(",") if field.metadata["several"] else [word]
     words = [each.strip() for each in words]
     for each in words:
-        if each not in choices:
-            raise ValueError(unknown(field.name, each, choices))
+        for name in each.split("+") if field.metadata["layered"] else [each]:
+            if name not in choices:
+                raise ValueError(unknown(field.name, name, choices))
     return ",".join(words)
 
 

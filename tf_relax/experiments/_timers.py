@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_relax import datasets
 from tf_relax.experiments import _floor
+from tf_relax.experiments._vae_model import each_layers
 from tf_relax.models import DiscreteVAE
 from tf_relax.models import Replicas
 
@@ -141,7 +142,7 @@ def _model(case: Case, data: datasets.ImageDataset, seed: int) -> DiscreteVAE:
     return DiscreteVAE(
         case.architecture,
         case.num_latents or None,
-        estimator=case.estimator,
+        estimator=each_layers(case.estimator),
         mean=data.mean,
         num_samples=case.num_samples or None,
         seed=seed,

@@ -81,6 +81,7 @@ class VAESettings:
         "relax",
         "Of the gradient by the encoder.",
         choices=estimator_names(),
+        layered=True,
         section="Estimator",
     )
     num_samples: int = setting(
@@ -221,7 +222,7 @@ def build_model(
     return DiscreteVAE(
         settings.architecture,
         num_latents,
-        settings.estimator,
+        each_layers(settings.estimator),
         data.mean,
         num_samples=settings.num_samples or None,
         temperature=settings.temperature,
@@ -234,6 +235,11 @@ def build_model(
         num_classes=num_classes,
         seed=settings.seed,
     )
+
+
+def each_layers(names: str) -> str | list[str]:
+    """Returns an estimator's name, or one a layer if there is a + between."""
+    return names.split("+") if "+" in names else names
 
 
 def kl_warmup_steps(settings: VAESettings, data: datasets.ImageDataset) -> int:
