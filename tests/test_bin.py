@@ -19,6 +19,7 @@ from tf_relax import experiments
 from tf_relax.experiments import _benchmark
 from tf_relax.experiments import _benchmark_tables
 from tf_relax.experiments import _floor
+from tf_relax.experiments import _precision
 from tf_relax.experiments import _timers
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -346,7 +347,8 @@ def test_what_learns_nothing_is_timed_once():
     ]
 
 
-def test_precisions_by_what_they_do_to_a_gradient(tmp_path):
+def test_precisions_by_what_they_do_to_a_gradient(tmp_path, monkeypatch):
+    monkeypatch.setattr(_precision, "_ROUNDS", 1)
     settings = experiments.PrecisionSettings(
         precision_architecture="linear1",
         precision_estimator="leave_one_out",
@@ -360,6 +362,7 @@ def test_precisions_by_what_they_do_to_a_gradient(tmp_path):
     assert float(exact["error"]) == 0.0
     assert float(tensor_float["error"]) < 1e-2  # None without a GPU.
     assert 1e-4 < float(rounded["error"]) < 0.3
+    assert float(rounded["ms"]) > 0.0
     assert keras.config.dtype_policy().name == "float32"
 
 

@@ -26,6 +26,8 @@ _PRECISIONS = {
     "bfloat16": ("mixed_bfloat16", True),
 }
 PRECISIONS = tuple(_PRECISIONS)
+# Of the timing.
+_ROUNDS, _STEPS = 5, 100
 
 
 @contextlib.contextmanager
@@ -123,7 +125,7 @@ def precision(
                     "precision": name,
                     "error": f"{error / scale:.2e}",
                     "bias": f"{bias / scale:.2e}",
-                    "ms": f"{_ms(settings, model, data, 100, rounds=5):.3f}",
+                    "ms": f"{_ms(settings, model, data, _STEPS, _ROUNDS):.3f}",
                 }
             )
     _files.write_csv(out, rows)
