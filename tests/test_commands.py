@@ -106,7 +106,7 @@ def test_help_names_the_command_that_was_called():
         ("train_vae --out={new} --seed=99999999999", "to 2147483647"),
         ("train_vae --out={new} --learning_rate=nan", "not finite"),
         ("train_vae --out={new} --learning_rate=1e39", "not finite"),
-        ("train_vae --out={new} --learning_rate=-1", "a number from 0"),
+        ("train_vae --out={new} --learning_rate=-1", "a number from 0 on"),
         ("train_vae --out={new} --learning_rate=fast", "a number from 0"),
         ("train_vae --out={new} --beta2=1", "to 0.999999"),
         ("train_vae --out={new} --coupled=maybe", "must be true or false"),

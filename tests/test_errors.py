@@ -1,5 +1,6 @@
 """Errors say what was expected, what was received, and what to do."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -365,6 +366,71 @@ def test_a_control_variate_takes_all_that_it_is_given():
         class Short(tfr.ControlVariate):
             def call(self, z):
                 return z
+
+
+def _loss_with(c):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(
+            tfr.expectation(_f, _Q, estimator=tfr.RELAX(c), seed=_SEED)
+        )
+    return tape.gradient(loss, c.trainable_variables)
+
+
+class _DenseInside(tfr.ControlVariate):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, z, f=None, squash=None, context=None):
+        return self.dense(z)[..., 0]
+
+
+def test_a_control_variate_builds_the_layers_inside():
+    with pytest.raises(TypeError, match=r"by self.dense.*\.build\(z_shape\)"):
+        _loss_with(_DenseInside())
+
+    class Built(_DenseInside):
+        def build(self, z_shape, context_shape=None):
+            self.dense.build(z_shape)
+
+    gradients = _loss_with(Built())
+    assert [x.shape for x in gradients] == [(3, 1), (1,)]
+    assert all(np.any(x) for x in gradients)
+
+    with pytest.raises(TypeError, match=r"z_shape, .*Received: Other.build"):
+
+        class Other(_DenseInside):
+            def build(self, input_shape):
+                self.dense.build(input_shape)
+
+
+def test_weights_made_at_once_need_no_build():
+    class Constant(tfr.ControlVariate):
+        def __init__(self):
+            super().__init__()
+            self.weight = self.add_weight(shape=(), initializer="ones")
+            self.activation = keras.layers.Activation("tanh")
+
+        def call(self, z, f=None, squash=None, context=None):
+            return self.weight * tf.reduce_sum(self.activation(z), -1)
+
+    [gradient] = _loss_with(Constant())
+    assert np.isfinite(gradient)
+
+
+def test_a_context_may_be_a_list():
+    c = cv.Network(hidden=(2,))
+    estimate = _Q.relax_gradient(_f, c, seed=_SEED, context=[[1.0, 2.0]] * 4)
+    assert estimate.gradients["logits"].shape == (4, 3)
+    assert c.kernel_context.shape == (2, 2)
+
+
+def test_no_units_have_one_outcome():
+    q = tfrd.Bernoulli(logits=tf.zeros([3, 0]))
+    f = lambda b: 2.0 + tf.reduce_sum(b, -1)
+    estimate = tfr.Enumeration().estimate(f, q, seed=_SEED)
+    np.testing.assert_array_equal(estimate.value, [2.0] * 3)
+    assert estimate.gradients["logits"].shape == (3, 0)
 
 
 def test_gradient_of_an_estimator_of_ones_own_is_a_dict():

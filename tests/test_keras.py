@@ -540,8 +540,12 @@ def test_a_clone_has_the_mean_image():
         (lambda vae, path: vae.save(path / "x.h5"), r"`\.keras` file"),
         (lambda vae, path: vae.export(path), r"encoders\[0\]\.export"),
         (lambda vae, path: _with_mean(np.zeros(3)), "`mean` must be a number"),
+        (lambda *_: models.DiscreteVAE("linear1", 0), "num_latents=0"),
+        (lambda *_: models.DiscreteVAE("linear1", "8"), "num_latents='8'"),
+        (lambda *_: models.DiscreteVAE("linear1", seed=None), "seed=None"),
+        (lambda vae, path: vae.compile(None), "`optimizer` must be.*: None"),
     ],
-    ids=["h5", "export", "mean"],
+    ids=["h5", "export", "mean", "no_latents", "word", "seed", "optimizer"],
 )
 def test_what_cannot_be_says_what_can(wrong, message, tmp_path):
     with pytest.raises((ValueError, NotImplementedError), match=message):

@@ -394,6 +394,16 @@ def test_a_folder_of_another_run_is_left_alone(asked, there, tmp_path):
         _RUNS[asked](tmp_path, **other)
 
 
+@pytest.mark.parametrize("asked", _RUNS)
+def test_files_of_a_run_of_unknown_settings_are_left_alone(asked, tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("mine")
+    with pytest.raises(ValueError, match="metrics or checkpoints without it"):
+        _RUNS[asked](tmp_path)
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_run_that_is_not_finite_names_the_step_and_the_tensor(tmp_path):
     message = (
         r"Not finite in step 2: the logits of q\(b \| x\)\. Likely cause: a "

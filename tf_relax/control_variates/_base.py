@@ -11,6 +11,8 @@ import tensorflow as tf
 from tf_relax.relaxations import Draw
 from tf_relax.relaxations import RelaxedDraw
 
+_NO_BUILD = keras.layers.Layer.build
+
 
 class ControlVariate(keras.layers.Layer):
     """A Keras layer `c(z)` that may use f, its relaxation and a context.
@@ -22,8 +24,11 @@ class ControlVariate(keras.layers.Layer):
       * `squash`: the distribution's, sigmoid or softmax;
       * `context`: what the caller handed over, such as the images, or None;
 
-    and returns the shape of `f(b)`. Layers add: `RelaxedFunction() +
-    Network()`. They compute in the dtype of `z`, whatever the global policy.
+    and returns the shape of `f(b)`. Its weights are made in `__init__`, or,
+    where they depend on shapes and for layers inside, in `build(z_shape,
+    context_shape)`; `context_shape` is None without a context. Layers add:
+    `RelaxedFunction() + Network()`. They compute in the dtype of `z`, whatever
+    the global policy.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -32,7 +37,7 @@ class ControlVariate(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Raises a TypeError if `call` does not take what it is given."""
+        """Raises a TypeError if `call` or `build` is given what it lacks."""
         super().__init_subclass__(**kwargs)
         signature = inspect.signature(cls.call)
         try:
@@ -43,6 +48,38 @@ class ControlVariate(keras.layers.Layer):
                 "squash=None, context=None). A function of z alone needs no "
                 f"such layer. Received: {cls.__name__}.call{signature}."
             ) from None
+        signature = inspect.signature(cls.build)
+        try:
+            signature.bind(None, None, None)
+        except TypeError:
+            raise TypeError(
+                "`build` of a ControlVariate must be build(self, z_shape, "
+                f"context_shape=None). Received: {cls.__name__}.build"
+                f"{signature}."
+            ) from None
+
+    def build(self, z_shape: Any, context_shape: Any = None) -> None:
+        """Marks the layer as built; one with layers inside writes its own.
+
+        Args:
+          z_shape: of z, None where a size is not known.
+          context_shape: of the context; None if there is none.
+
+        Raises:
+          TypeError: if a layer inside would make its weights when it is
+            called, too late to be trained.
+        """
+        del z_shape, context_shape
+        for inside in self._flatten_layers(include_self=False):
+            if not inside.built and type(inside).build is not _NO_BUILD:
+                name = type(self).__name__
+                raise TypeError(
+                    f"{name} must build the layers inside it, in "
+                    "build(self, z_shape, context_shape=None), for instance by "
+                    f"self.{inside.name}.build(z_shape). Received: no such "
+                    f"method, and {inside.name} without weights."
+                )
+        self.built = True
 
     def __add__(self, other: "ControlVariate") -> "ControlVariate":
         """Returns the control variate `self(z) + other(z)`."""
@@ -83,7 +120,10 @@ def bind(
     z = draw.relaxed if isinstance(draw, RelaxedDraw) else draw.sample
     if isinstance(control_variate, ControlVariate):
         if not control_variate.built:
-            shape = None if context is None else tuple(context.shape)
+            shape = None
+            if context is not None:
+                context = tf.convert_to_tensor(context)
+                shape = tuple(context.shape)
             control_variate.build(tuple(z.shape), shape)
         layer: Any = control_variate  # Keras has no types.
         c = functools.partial(

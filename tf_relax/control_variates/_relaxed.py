@@ -124,8 +124,9 @@ def differentiable_value(
     if tape.gradient(value, point) is None:
         raise NotDifferentiableError(
             f"{user} needs an f that TensorFlow can "
-            "differentiate. Received: f whose value has no gradient. Use "
-            "RELAX with a control_variates.Network for a black box."
+            "differentiate. Received: f whose value has no gradient by b, or "
+            "that leaves out the b of one layer. Use RELAX with a "
+            "control_variates.Network for a black box."
         )
     return value
 

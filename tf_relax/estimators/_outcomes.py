@@ -36,7 +36,9 @@ def joint_outcomes(draw: RelaxedDraw, event_ndims: int) -> JointOutcomes:
             f"those that f sums away. Received: event_ndims={event_ndims}, "
             f"b.shape={shape}."
         )
-    event = known_sizes(shape[shape.rank - event_ndims :], "Enumeration")
+    event = known_sizes(
+        shape[shape.rank - event_ndims :], "Enumeration and UnorderedSet"
+    )
     units = math.prod(event[: event_ndims - draw.unit_ndims])
     atoms = draw.atoms()
     num_outcomes = atoms.shape[0] ** units
@@ -46,9 +48,8 @@ def joint_outcomes(draw: RelaxedDraw, event_ndims: int) -> JointOutcomes:
             f"Received: {atoms.shape[0]}**{units} of them. Use "
             "LocalExpectation, or LeaveOneOut."
         )
-    index = np.stack(
-        np.unravel_index(np.arange(num_outcomes), [atoms.shape[0]] * units), -1
-    )
+    # [M, D], also of no units, which have one outcome.
+    index = np.indices([atoms.shape[0]] * units).reshape(units, num_outcomes).T
     table = tf.reshape(tf.gather(atoms, index), [num_outcomes, *event])
     ones = [1] * (shape.rank - event_ndims)
     by_unit = draw.log_prob(tf.reshape(table, [num_outcomes, *ones, *event]))

@@ -61,21 +61,19 @@ def newest(checkpoints: Iterable[pathlib.Path]) -> pathlib.Path | None:
     Raises:
       ValueError: if there are some and none is whole.
     """
-    damaged = []
+    damaged: list[str] = []
     for path in filter(pathlib.Path.exists, checkpoints):
         damage = _damage(path)
         if damage is None:
+            for why in damaged:
+                logging.warning("%s; taking the one before it.", why)
             logging.info("Going on from %s", path)
             return path
-        damaged.append(path)
-        logging.warning(
-            "%s is damaged (%s); taking the one before it.", path, damage
-        )
+        damaged.append(f"{path} is damaged ({damage})")
     if damaged:
         raise ValueError(
-            "No whole checkpoint is left. Received: "
-            f"{', '.join(map(str, damaged))}, all damaged. Delete them to "
-            "begin anew, or choose another folder."
+            f"No whole checkpoint is left. Received: {', '.join(damaged)}. "
+            "Delete them to begin anew, or choose another folder."
         )
     return None
 

@@ -14,9 +14,6 @@ _PROBLEMS = {
 }
 _REFERENCE = "leave_one_out"
 
-# At the first problem, with control variates that learn in each tenth step.
-_RARE = "vae_every10"
-
 Row = Mapping[str, str]
 
 
@@ -69,23 +66,6 @@ def which(results: pathlib.Path) -> str:
     ]
     lines.sort(key=lambda line: line[0])  # Stable: names stay in order.
     return table_of(header, [cells for _, cells in lines])
-
-
-def rare(results: pathlib.Path) -> str:
-    """Returns what `_RARE` has of the estimators that it was made of."""
-    rows = _least(_files.read_csv(results / "compare" / f"{_RARE}.csv"))
-    return table_of(
-        ["estimator", "samples", "values of f", "variance", "x time"],
-        [
-            [
-                f"`{name}`",
-                row["num_samples"],
-                row["f_evaluations"],
-                *_cells(row, rows[_REFERENCE]),
-            ]
-            for name, row in sorted(rows.items())
-        ],
-    )
 
 
 def _least(rows: Sequence[Row]) -> dict[str, Row]:

@@ -70,8 +70,8 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(
-            f"{path} must be JSON. Received: a damaged file ({error}). Choose "
-            "another folder."
+            f"{path} must be JSON. Received: a damaged file ({error}). Restore "
+            "it, or choose another folder."
         ) from error
     return content
 
@@ -84,7 +84,7 @@ def read_settings(path: pathlib.Path) -> dict[str, Any]:
     """
     try:
         settings: dict[str, Any] = dict(read_json(path)["settings"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} must be what a run writes, with its settings "
             f"({type(error).__name__}: {error}). Choose another folder."

@@ -106,9 +106,8 @@ def parse_number(
     if not least <= number <= most:
         finite = "" if whole or not _overflows(word) else "not finite: it "
         what = "a whole number" if whole else "a number"
-        raise ValueError(
-            f"{finite}must be {what} from {least:.10g} to {most:.10g}"
-        )
+        end = f"to {most:.10g}" if whole or high is not None else "on"
+        raise ValueError(f"{finite}must be {what} from {least:.10g} {end}")
     return number
 
 
@@ -183,6 +182,7 @@ def check_same(
       may_differ: names of what a resumed run may change.
     """
     if not path.exists():
+        _check_nothing_to_lose(path.parent)
         return
     # What a run of an earlier version had no setting for was as by default.
     old = {f.name: f.default for f in dataclasses.fields(settings)}
@@ -205,6 +205,16 @@ def check_same(
             f"{path.parent} holds a run with other settings: "
             f"{'; '.join(differing)}. Choose another folder, or that run's "
             "settings to resume it."
+        )
+
+
+def _check_nothing_to_lose(folder: pathlib.Path) -> None:
+    """Raises a ValueError if a folder without a run has files of one."""
+    if _has_begun(folder):
+        raise ValueError(
+            f"{folder} must hold a run with its config.json, or none. "
+            "Received: metrics or checkpoints without it, which may be of "
+            "other settings. Restore it, or choose another folder."
         )
 
 

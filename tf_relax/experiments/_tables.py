@@ -214,5 +214,4 @@ TABLES: dict[str, Callable[[pathlib.Path], str]] = {
     "variance_pairs": _variance_pairs,
     "variance_pairs_nonlinear": _variance_pairs_nonlinear,
     "which": _compare_tables.which,
-    "which_rare": _compare_tables.rare,
 }

@@ -6,6 +6,7 @@ import dataclasses
 import keras
 
 from tf_relax._names import unknown
+from tf_relax.models._checks import check_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +58,14 @@ def architecture(
       num_classes: of a unit, if others; 0 for Bernoulli units.
 
     Raises:
-      ValueError: if the name is unknown; names the closest one.
+      ValueError: if the name is unknown, names the closest one; or
+        `num_latents` is no whole number of at least 1.
     """
     if name not in _ARCHITECTURES:
         raise ValueError(unknown("architecture", name, _ARCHITECTURES))
     made_of = _ARCHITECTURES[name]
     if num_latents is not None:
+        check_whole("num_latents", num_latents, 1)
         made_of = dataclasses.replace(made_of, num_latents=num_latents)
     if num_classes is not None:
         made_of = dataclasses.replace(made_of, num_classes=num_classes)

@@ -30,6 +30,11 @@ def check_compile(
                 f"`{name}` has no place here: the loss is -ELBO, and the "
                 f"metrics are its own. Received: {name}={refused[name]!r}."
             )
+    if optimizer is None:
+        raise ValueError(
+            "`optimizer` must be one of Keras' or its name, such as 'adam'. "
+            "Received: None."
+        )
     if control_variate_optimizer is optimizer and not isinstance(
         optimizer, str
     ):

@@ -15,6 +15,7 @@ from tf_relax.estimators import check_layers
 from tf_relax.models import _architectures
 from tf_relax.models import _saved
 from tf_relax.models._bernoulli_elbo import log_bernoulli
+from tf_relax.models._checks import check_whole
 from tf_relax.models._checks import mean_image
 from tf_relax.models._checks import pixels_of
 from tf_relax.models._latents import latents_of
@@ -118,6 +119,7 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
     ) -> None:
         """See the class."""
         super().__init__(**kwargs)
+        check_whole("seed", seed, 0)
         self.image_shape = whole_sizes("image_shape", image_shape, "(784,)")
         self._num_pixels = int(np.prod(self.image_shape))
         self._architecture = architecture if encoder is None else None

@@ -59,6 +59,7 @@ def _load_all(optimizer: Any, store: Any) -> None:
             f"The file must have the state of the optimizer {optimizer.name}, "
             f"{len(wanted)} variables. Received: a file that lacks "
             f"{len(missing)} of them and has {len(unknown)} others. To begin "
-            "with a new optimizer, load it with compile=False."
+            "with a new optimizer, load a model with compile=False, and "
+            "weights before `compile`."
         )
     type(optimizer).load_own_variables(optimizer, store)
