@@ -386,7 +386,7 @@ class _DenseInside(tfr.ControlVariate):
 
 
 def test_a_control_variate_builds_the_layers_inside():
-    with pytest.raises(TypeError, match=r"by self.dense.*\.build\(z_shape\)"):
+    with pytest.raises(TypeError, match="no such method, and the layer dense"):
         _loss_with(_DenseInside())
 
     class Built(_DenseInside):

@@ -76,8 +76,8 @@ class ControlVariate(keras.layers.Layer):
                 raise TypeError(
                     f"{name} must build the layers inside it, in "
                     "build(self, z_shape, context_shape=None), for instance by "
-                    f"self.{inside.name}.build(z_shape). Received: no such "
-                    f"method, and {inside.name} without weights."
+                    "self.dense.build(z_shape). Received: no such method, and "
+                    f"the layer {inside.name} without weights."
                 )
         self.built = True
 
@@ -121,8 +121,9 @@ def bind(
     if isinstance(control_variate, ControlVariate):
         if not control_variate.built:
             shape = None
-            if context is not None:
+            if isinstance(context, list | tuple):
                 context = tf.convert_to_tensor(context)
+            if context is not None:
                 shape = tuple(context.shape)
             control_variate.build(tuple(z.shape), shape)
         layer: Any = control_variate  # Keras has no types.

@@ -84,8 +84,9 @@ class DiscreteVAE(Sampling, EstimatorTrainer):
         above the first.
       ValueError: if a name is unknown, only one of encoder and decoder is
         given, their numbers of layers differ, `mean` is outside [0, 1],
-        `num_samples` is too small, or `temperature` or `estimator_options`
-        are given where no estimator is a name.
+        `seed`, `num_latents` or `num_samples` is no whole number or too
+        small, or `temperature` or `estimator_options` are given where no
+        estimator is a name.
 
     References:
       [1]: Grathwohl et al. Backpropagation through the Void. ICLR 2018.
